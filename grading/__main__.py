@@ -1,0 +1,88 @@
+"""python -m grading build|prove|new: the author's commands."""
+
+import argparse
+import os
+import sys
+import time
+
+from grading.runner import QUIET
+
+os.environ.update(QUIET)  # before numpy starts its threads
+
+from grading import build as builder
+from grading import new as scaffold
+from grading import prove as prover
+from grading.lesson import ROOT, LessonError, lessons, read
+
+
+def each(names):
+    """Every named lesson with its proofs; what is not sound is printed and counted."""
+    for path in lessons(*names):
+        started = time.perf_counter()
+        try:
+            lesson = read(path)
+            result = prover.proofs(lesson)
+            faults = prover.faults(lesson, result)
+        except LessonError as error:
+            lesson, result, faults = None, None, [error]
+        yield lesson, result, faults, time.perf_counter() - started
+
+
+def prove(names, values):
+    bad = 0
+    for lesson, result, faults, seconds in each(names):
+        if result:
+            print(f"{prover.summary(lesson, result)}; proved in {seconds:.1f} s", flush=True)
+            if values:
+                print(*prover.details(result), sep="\n")
+            if not faults:
+                for path, what in builder.stale(lesson, result):
+                    where = path.relative_to(ROOT)
+                    faults.append(f"{where}: stale: {what}; run: python -m grading build {lesson.id}")
+        for fault in faults:
+            print(f"✗ {fault}", flush=True)
+        bad += len(faults)
+    print("✓ every promise holds" if not bad else f"✗ {bad} to mend")
+    return bad
+
+
+def build(names):
+    bad = 0
+    for lesson, result, faults, _ in each(names):
+        if not faults:
+            try:
+                before = builder.stale(lesson, result)
+                builder.build(lesson, result)
+                print(
+                    f"{lesson.id}: built" + "".join(f"\n  {p.relative_to(ROOT)}: {what}" for p, what in before),
+                    flush=True,
+                )
+            except LessonError as error:
+                faults = [error]
+        for fault in faults:
+            print(f"✗ {fault}", flush=True)
+        bad += len(faults)
+    return bad
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m grading", description="Build and prove the lessons of Day Two.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("build", "write hints and notebooks"),
+        ("prove", "run every answer, blank, mistake and alternative"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument(
+            "lessons", nargs="*", metavar="LESSON", help="section, section/lesson or file; all without one"
+        )
+        command.add_argument("-v", "--values", action="store_true", help="show what the answers give at every fact")
+    commands.add_parser("new", help="start a lesson").add_argument("lesson", metavar="SECTION/LESSON")
+    args = parser.parse_args()
+    if args.command == "new":
+        return scaffold.new(args.lesson)
+    return 1 if (prove(args.lessons, args.values) if args.command == "prove" else build(args.lessons)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

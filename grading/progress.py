@@ -1,0 +1,71 @@
+"""The learner's own progress: which checks have passed, in one small local file outside the course.
+
+`DAYTWO_PROGRESS` names another file; "off" keeps none. Nothing here is ever worth an error.
+"""
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+
+
+def place():
+    """Where the progress is kept, or None."""
+    named = os.environ.get("DAYTWO_PROGRESS")
+    if named == "off":
+        return None
+    if named:
+        return Path(named)
+    from platformdirs import user_data_path
+
+    return user_data_path("daytwo", appauthor=False) / "progress.json"
+
+
+def passed():
+    """{"section/lesson/exercise": date of the first pass}; empty when there is no file or it cannot be read."""
+    try:
+        known = json.loads(place().read_text(encoding="utf-8"))
+        return known if isinstance(known, dict) else {}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def remember(lesson, exercise):
+    """Note that every visible fact of an exercise has held."""
+    known, key = passed(), f"{lesson}/{exercise}"
+    if key in known or place() is None:
+        return
+    try:
+        place().parent.mkdir(parents=True, exist_ok=True)
+        fresh = place().with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(known | {key: date.today().isoformat()}, indent=1), encoding="utf-8")
+        fresh.replace(place())
+    except OSError:
+        pass
+
+
+def done(folder="."):
+    """[(section/lesson, exercises passed, exercises in all)] for the lessons below `folder`, in their order."""
+    known, rows = passed(), []
+    for path in sorted(Path(folder).glob("[0-9]*/hints.json")):
+        try:
+            lessons = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        for lesson, exercises in lessons.items():
+            rows.append((lesson, sum(f"{lesson}/{name}" in known for name in exercises), len(exercises)))
+    return rows
+
+
+def show(folder="."):
+    """Print a bar for every lesson: exercises passed, of those there are."""
+    if place() is None:
+        return print("Progress is not kept here.")
+    rows = done(folder)
+    if not rows:
+        print("No lessons beside this page: open it from the folder that `make lab` shows.")
+    for lesson, passed_now, total in rows:
+        bar = "■" * passed_now + "□" * (total - passed_now)
+        print(f"{lesson:<36} {bar}  {passed_now} of {total}")
+    if rows:
+        print(f"{'all':<36} {sum(r[1] for r in rows)} of {sum(r[2] for r in rows)} exercises")

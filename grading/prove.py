@@ -1,0 +1,100 @@
+"""Prove a lesson: answer and alternatives earn full marks, a blank none, every mistake fails with its own hint."""
+
+from grading import source as src
+from grading.lesson import LessonError
+from grading.runner import run
+
+
+def proofs(lesson):
+    """The result of running a lesson; `LessonError` when it cannot be run at all."""
+    result = run(lesson)
+    if "broken" in result:
+        raise LessonError(lesson.path, result["broken"], f"a common cell raised {result['error']}; mend it")
+    if "died" in result:
+        raise LessonError(lesson.path, 1, f"the lesson could not be run: {result['died']}")
+    for exercise, found in zip(lesson.exercises.values(), result["exercises"], strict=True):
+        if "died" in found:
+            line = exercise.check.line
+            raise LessonError(lesson.path, line, f"the check {exercise.name!r} could not be run: {found['died']}")
+    return result
+
+
+def faults(lesson, result):
+    """[LessonError] for everything that is not as promised, in the order of the file."""
+    found = []
+    for exercise, got in zip(lesson.exercises.values(), result["exercises"], strict=True):
+        found += _of_exercise(lesson, exercise, got)
+    return found
+
+
+def _of_exercise(lesson, exercise, result):
+    def fault(cell, what):
+        return LessonError(lesson.path, cell.line, what)
+
+    found, by_trace = [], {}
+    if result["differ"]:
+        line = next(ln for f, ln in src.facts(exercise.check.source) if f == result["differ"])
+        found.append(
+            LessonError(
+                lesson.path,
+                exercise.check.line + line - 1,
+                f"the value reported for {result['differ']!r} changes when expectations are left out; "
+                "let expectations draw from a generator of their own",
+            )
+        )
+    visible = {fact for fact, _ in src.facts(src.visible(exercise.check.source))}
+    for v in result["verdicts"]:
+        kind, state = v["kind"], v["state"]
+        came = f"at {v['fact']!r}: expected {v['expected']}, came {v['got']}"
+        if kind in ("answer", "alternative") and state != "right":
+            cell = exercise.answer if kind == "answer" else exercise.alternatives[v["index"]]
+            found.append(fault(cell, f"this {kind} of {exercise.name!r} fails {came}" + at_line(v)))
+        if kind == "blank" and state != "blank":
+            found.append(
+                fault(exercise.answer, f"a blank {exercise.name!r} is {state} and not “not attempted”; {came}")
+            )
+        if kind != "mistake":
+            continue
+        cell = exercise.mistakes[v["index"]]
+        if state == "right":
+            found.append(fault(cell, "this mistake passes; add a fact that tells it from a right answer"))
+        elif state != "wrong":
+            found.append(fault(cell, f"this mistake is {state}, {came}; write one that gives a wrong value"))
+        elif not v["telling"]:
+            found.append(fault(cell, f"this mistake gives what anyone might {came}; state a telling fact before it"))
+        elif (v["fact"], v["trace"]) in by_trace:
+            other = by_trace[v["fact"], v["trace"]]
+            found.append(
+                fault(
+                    cell,
+                    f"this mistake and the one in line {other} look the same {came}; add a fact that tells them apart",
+                )
+            )
+        else:
+            by_trace[v["fact"], v["trace"]] = cell.line
+        v["visible"] = v["fact"] in visible
+    return found
+
+
+def at_line(verdict):
+    return f" (line {verdict['line']})" if verdict["line"] else ""
+
+
+def summary(lesson, result):
+    """One line on a lesson: what was proved, the seconds and megabytes a learner's run of it takes."""
+    verdicts = [v for e in result["exercises"] for v in e["verdicts"]]
+    count = {k: sum(v["kind"] == k for v in verdicts) for k in ("answer", "blank", "mistake", "alternative")}
+    seconds = result["common"] + sum(v["seconds"] for v in verdicts if v["kind"] == "answer")
+    memory = max((v["megabytes"] for v in verdicts), default=0)
+    return (
+        f"{lesson.id}: {count['answer']} exercises, {count['blank']} blanks, {count['mistake']} mistakes, "
+        f"{count['alternative']} alternatives; runs in {seconds:.1f} s and {memory:.0f} MB"
+    )
+
+
+def details(result):
+    """What the answers gave at every fact: the numbers an author writes down, and looks at twice."""
+    for exercise in result["exercises"]:
+        yield f"  {exercise['name']}"
+        for fact, value, expected in exercise["values"]:
+            yield f"    {fact}: {value}" + ("" if value == expected else f"   (expected {expected})")

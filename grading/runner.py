@@ -1,0 +1,268 @@
+"""Run a lesson once and ask many answers about it: common cells run in one process, each answer in a fork of it.
+
+A fork costs milliseconds, so thousands of proofs stay cheap. Where there is no fork (Windows), every answer runs in a
+process of its own that runs the common cells again: slower, with the same verdicts.
+"""
+
+import contextlib
+import io
+import json
+import os
+import resource
+import select
+import signal
+import time
+import traceback
+from dataclasses import dataclass, field
+
+from grading import checks
+from grading import source as src
+from grading.values import decode, encode, plain, raised_by
+
+SECONDS = 60  # one answer with its check may take so long
+QUIET = {
+    "DAYTWO_PROGRESS": "off",
+    "MPLBACKEND": "agg",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+}
+
+
+@dataclass
+class Report:
+    """What one answer said: (fact, value) pairs in order, and how it ended."""
+
+    facts: list
+    error: object = None  # the Raised that ended it early
+    line: int = 0  # of the lesson file, where it was raised
+    blank: bool = False
+    died: str = ""  # why, when the process did not live to tell
+    seconds: float = 0
+    megabytes: float = 0
+
+
+@dataclass
+class Outcome:
+    """An exercise's expectations met by its answers: a verdict for each."""
+
+    name: str
+    verdicts: dict = field(default_factory=dict)  # (kind, index) -> Verdict as a dict
+    reports_differ: str = ""  # the first fact whose value depends on expectations being there
+
+
+def execute(source, namespace, path, line):
+    """Run a cell as Python; errors then point into the lesson file."""
+    tree = compile("\n" * (line - 1) + source, str(path), "exec", dont_inherit=True)
+    exec(tree, namespace)
+
+
+def listen(cells, namespace, path):
+    """Run an answer and its stripped check; the `Report` of what it gave."""
+    facts, started = [], time.perf_counter()
+    checks.report = lambda fact, got, *_: facts.append((fact, encode(got)))
+    out = Report(facts)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            for source, line in cells:
+                execute(source, namespace, path, line)
+    except Exception as error:
+        out.blank = checks.is_blank(error)
+        out.error = raised_by(error)
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        out.line = frames[-1].lineno if frames else 0
+    finally:
+        checks.report = None
+    out.seconds = time.perf_counter() - started
+    out.megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return out
+
+
+def expectations(source, namespace, path, line):
+    """Run a whole check: [(fact, value on the wire, expectation, tolerance)]."""
+    found = []
+    checks.report = lambda fact, got, *expected: found.append((fact, encode(got), *expected))
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            execute(source, namespace, path, line)
+    finally:
+        checks.report = None
+    return found
+
+
+def forked(work, seconds=SECONDS):
+    """Start `work()` in a fork; a function that waits for its JSON and gives it, or {"died": why}."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.close(reading)
+            os.setpgid(0, 0)
+            with os.fdopen(writing, "w", encoding="utf-8") as pipe:
+                json.dump(work(), pipe)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(writing)
+    end = time.monotonic() + seconds
+
+    def wait():
+        parts = []
+        while True:
+            ready, _, _ = select.select([reading], [], [], max(0, end - time.monotonic()))
+            part = os.read(reading, 1 << 16) if ready else None
+            if not part:
+                break
+            parts.append(part)
+        os.close(reading)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL) if part is None else None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL) if part is None else None
+        _, status = os.waitpid(pid, 0)
+        if part is None:
+            return {"died": f"it took longer than {seconds} s"}
+        try:
+            return json.loads(b"".join(parts))
+        except ValueError:
+            return {"died": f"its process ended with status {os.waitstatus_to_exitcode(status)}"}
+
+    return wait
+
+
+def report_from(wire):
+    """A `Report` that came through a pipe."""
+    if len(wire) == 1:  # only {"died": why}
+        return Report([], died=wire["died"])
+    facts = [(fact, decode(value)) for fact, value in wire["facts"]]
+    return Report(
+        facts,
+        wire["error"] and decode(wire["error"]),
+        *(wire[k] for k in ("line", "blank", "died", "seconds", "megabytes")),
+    )
+
+
+def ask(cells, namespace, path):
+    """Start an answer in a fork; a function that gives its `Report`."""
+
+    def work():
+        out = listen(cells, namespace, path)
+        return vars(out) | {"error": out.error and encode(out.error)}
+
+    wait = forked(work)
+    return lambda: report_from(wait())
+
+
+def judge(report, expected):
+    """The verdict on a report: {"state": "right" | "wrong" | "blank" | "died", and the first broken fact}."""
+    from grading.compare import agrees, trace
+
+    got = dict(report.facts)
+    for at, (fact, _, expectation, tolerance) in enumerate(expected):
+        if at < len(report.facts) and report.facts[at][0] == fact:
+            if agrees(got[fact], expectation, tolerance):
+                continue
+            return {
+                "state": "wrong",
+                "fact": fact,
+                "got": got[fact],
+                "expected": expectation,
+                "trace": trace(got[fact]),
+            }
+        if report.died:
+            return {"state": "died", "fact": fact, "got": report.died, "expected": expectation, "trace": ""}
+        if report.blank:
+            return {"state": "blank", "fact": fact, "got": None, "expected": expectation, "trace": ""}
+        return {
+            "state": "wrong",
+            "fact": fact,
+            "got": report.error,
+            "expected": expectation,
+            "trace": trace(report.error),
+        }
+    return {"state": "right"}
+
+
+def variants(exercise):
+    """{(kind, index): cell source, line} of everything that answers an exercise."""
+    yield ("answer", 0), exercise.answer.source, exercise.answer.line
+    yield ("blank", 0), exercise.blank, exercise.answer.line
+    for kind, cells in (("mistake", exercise.mistakes), ("alternative", exercise.alternatives)):
+        for i, cell in enumerate(cells):
+            yield (kind, i), cell.source, cell.line
+
+
+def examine(exercise, namespace, path):
+    """Every answer to an exercise, asked and judged, in the present process; a JSON-ready dict."""
+    from grading.compare import short, telling
+
+    check = exercise.check
+    bare = src.stripped(check.source), check.line
+    waiting = {}
+    done = {}
+    for key, source, line in variants(exercise):
+        waiting[key] = ask([(source, line), bare], namespace, path)
+        if len(waiting) == 2:  # as many at once as a small machine has cores
+            first = next(iter(waiting))
+            done[first] = waiting.pop(first)()
+    done |= {key: wait() for key, wait in waiting.items()}
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        execute(exercise.answer.source, namespace, path, exercise.answer.line)
+    expected = expectations(check.source, namespace, path, check.line)
+    whole = [(fact, plain(decode(value))) for fact, value, *_ in expected]
+    differ = next(
+        (f for (f, a), (_, b) in zip(whole, done["answer", 0].facts, strict=False) if encode(a) != encode(b)), ""
+    )
+    result = {"name": exercise.name, "differ": differ, "verdicts": []}
+    result["values"] = [(f, short(decode(v)), short(e)) for f, v, e, _ in expected]
+    for (kind, i), report in done.items():
+        v = judge(report, expected)
+        result["verdicts"].append(
+            {
+                "kind": kind,
+                "index": i,
+                "state": v["state"],
+                "fact": v.get("fact"),
+                "got": short(v.get("got")),
+                "expected": short(v.get("expected")),
+                "trace": v.get("trace"),
+                "telling": telling(v.get("got")),
+                "line": report.line,
+                "seconds": report.seconds,
+                "megabytes": report.megabytes,
+            }
+        )
+    return result
+
+
+def run(lesson):
+    """Every exercise of a lesson examined, and what its common cells took: run in a process of its own."""
+
+    def work():
+        os.chdir(lesson.path.parent)
+        namespace = {"__name__": "__main__"}
+        common, waiting = 0.0, []
+        for cell in lesson.cells:
+            if cell.kind == "code":
+                started = time.perf_counter()
+                try:
+                    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                        execute(cell.source, namespace, lesson.path, cell.line)
+                except Exception as error:
+                    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(lesson.path)]
+                    return {"broken": frames[-1].lineno if frames else cell.line, "error": repr(raised_by(error))}
+                common += time.perf_counter() - started
+            elif cell.kind == "check":
+                exercise = lesson.exercises[cell.name]
+                waiting.append(forked(lambda e=exercise: examine(e, namespace, lesson.path), seconds=20 * SECONDS))
+                if len(waiting) > 1:
+                    waiting[-2] = waiting[-2]() if callable(waiting[-2]) else waiting[-2]
+        return {"common": common, "exercises": [w() if callable(w) else w for w in waiting]}
+
+    return forked(work, seconds=40 * SECONDS)()

@@ -1,0 +1,28 @@
+"""nbgrader: `solutions/` is its source, `course/` its release, and a class lives in the ignored folder `classroom/`."""
+
+from contextlib import suppress
+from pathlib import Path
+
+c = get_config()  # noqa: F821 (nbgrader provides it)
+
+root = Path(__file__).resolve().parent
+classroom = root / "classroom"
+with suppress(OSError):  # where nothing may be written, reading still works
+    classroom.mkdir(exist_ok=True)  # sqlite makes the gradebook, but not its folder
+
+c.CourseDirectory.course_id = "daytwo"
+c.CourseDirectory.root = str(root)
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "course"
+c.CourseDirectory.submitted_directory = "classroom/submitted"
+c.CourseDirectory.autograded_directory = "classroom/autograded"
+c.CourseDirectory.feedback_directory = "classroom/feedback"
+c.CourseDirectory.solution_directory = "classroom/solution"
+c.CourseDirectory.source_with_tests_directory = "classroom/source_with_tests"
+c.CourseDirectory.db_url = f"sqlite:///{classroom / 'gradebook.db'}"
+c.CourseDirectory.ignore = ["*.py", "*.pyc", "__pycache__", ".*"]  # lessons are written in .py: never release them
+c.ExportPlugin.to = str(classroom / "grades.csv")
+
+c.ClearSolutions.code_stub = {"python": "# Your code here.\nraise NotImplementedError()"}
+c.ClearSolutions.text_stub = "*Your answer, in your own words.*"
+c.ExecutePreprocessor.timeout = 120  # seconds a cell may take; nbgrader's own 30 are few on a busy machine
