@@ -1,4 +1,4 @@
-"""python -m grading build|prove|new: the author's commands."""
+"""python -m grading build|prove|new|simulate: the author's commands."""
 
 import argparse
 import os
@@ -12,6 +12,7 @@ os.environ.update(QUIET)  # before numpy starts its threads
 from grading import build as builder
 from grading import new as scaffold
 from grading import prove as prover
+from grading import simulate as simulator  # noqa: E402
 from grading.lesson import ROOT, LessonError, lessons, read
 
 
@@ -78,9 +79,16 @@ def main():
         )
         command.add_argument("-v", "--values", action="store_true", help="show what the answers give at every fact")
     commands.add_parser("new", help="start a lesson").add_argument("lesson", metavar="SECTION/LESSON")
+    command = commands.add_parser("simulate", help="hand in for an imaginary class whose deserved marks are known")
+    command.add_argument("section", metavar="SECTION")
+    command.add_argument("--students", type=int, default=10)
+    command.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     if args.command == "new":
         return scaffold.new(args.lesson)
+    if args.command == "simulate":
+        simulator.simulate(args.section, args.students, args.seed)
+        return print(f"{args.students} students handed in {args.section}: classroom/submitted/")
     return 1 if (prove(args.lessons, args.values) if args.command == "prove" else build(args.lessons)) else 0
 
 

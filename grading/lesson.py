@@ -32,9 +32,14 @@ class Cell:
     points: int = 0
 
     @property
+    def opening(self):
+        """The comment a cell opens with."""
+        return re.match(r"(?:#.*\n?)*", self.source).group()
+
+    @property
     def hint(self):
-        """The opening comment of a mistake."""
-        lines = re.match(r"(?:#.*\n?)*", self.source).group().splitlines()
+        """What the opening comment of a mistake says."""
+        lines = self.opening.splitlines()
         return " ".join(line.lstrip("# ").rstrip() for line in lines).strip()
 
 

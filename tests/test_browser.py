@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(NA
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 ARGS += ["--disable-sync", "--no-first-run"]
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 MINUTE = 60_000  # milliseconds
 LAB = """
 import sys
@@ -89,14 +90,13 @@ def browser():
 
 
 @pytest.fixture
-def page(lab, browser, tmp_path):
-    """A page signed in to the lab, which asks nobody outside of this machine for anything; a picture stays behind."""
+def page(browser, tmp_path):
+    """A page that asks nobody outside of this machine for anything; a picture stays behind."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     page.set_default_timeout(MINUTE)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url))
-    page.goto("{}/?token={}".format(*lab))
     yield page
     page.screenshot(path=tmp_path / "page.png")
     page.close()
@@ -104,20 +104,35 @@ def page(lab, browser, tmp_path):
     assert asked and not outside
 
 
-def open_notebook(page, lab, path):
-    """Open a notebook of the working folder by its address, and wait until its kernel is ready."""
-    page.goto(f"{lab[0]}/lab/tree/{path}")
-    wait_until_ready(page)
+def open_notebook(page, lab, path=""):
+    """Open a notebook, or whatever JupyterLab opens by itself; return its path when its kernel is ready."""
+    url, token = lab
+    page.goto(f"{url}/lab/tree/{path}?token={token}" if path else f"{url}/?token={token}")
+    page.locator(f"{PANEL} .jp-CodeCell").first.wait_for()
+    path = page.url.partition("/lab/tree/")[2].partition("?")[0]
+    until(page, lambda: is_ready(page, url, path), f"a kernel for {path}")
+    page.get_by_text("| Idle").wait_for()
+    return path
 
 
-def wait_until_ready(page):
-    page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
-    page.get_by_text("| Idle").wait_for()  # the status bar: before that, running a cell asks for a kernel
+def is_ready(page, url, path):
+    """Whether the notebook's kernel is idle and the page talks to it; before that, running a cell does nothing."""
+    sessions = page.request.get(f"{url}/api/sessions").json()
+    kernels = [session["kernel"] for session in sessions if session["path"] == path]
+    return any(kernel["connections"] and kernel["execution_state"] == "idle" for kernel in kernels)
+
+
+def until(page, true, what, seconds=120):
+    """Wait until something is true; say what was waited for when it never is."""
+    deadline = time.time() + seconds
+    while not true():
+        assert time.time() < deadline, f"waited {seconds} s for {what}"
+        page.wait_for_timeout(100)
 
 
 def cell(page, text):
     """The code cell whose source holds this text."""
-    return page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea-editor", has_text=text)).first
+    return page.locator(f"{PANEL} .jp-CodeCell", has=page.locator(".jp-InputArea-editor", has_text=text)).first
 
 
 def write(page, cell, source):
@@ -133,10 +148,7 @@ def run(page, cell):
     before = prompt.inner_text()
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
-    deadline = time.time() + 60
-    while prompt.inner_text() == before or not re.search(r"\d", prompt.inner_text()):
-        assert time.time() < deadline, f"still running: {prompt.inner_text()}"
-        page.wait_for_timeout(50)
+    until(page, lambda: prompt.inner_text() != before and re.search(r"\d", prompt.inner_text()), "a cell to end")
     page.wait_for_timeout(200)  # the last output is drawn
     return output(cell)
 
@@ -149,11 +161,8 @@ def run_all(page):
     """Run all cells from the menu and wait until the kernel has done them."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    last = page.locator(".jp-CodeCell .jp-InputPrompt").last
-    deadline = time.time() + 120
-    while not re.search(r"\d", last.inner_text()):
-        assert time.time() < deadline, "the notebook is still running"
-        page.wait_for_timeout(100)
+    last = page.locator(f"{PANEL} .jp-CodeCell .jp-InputPrompt").last
+    until(page, lambda: re.search(r"\d", last.inner_text()), "the notebook to end")
 
 
 def wrong_then_right(page, lesson, name):
@@ -168,9 +177,8 @@ def wrong_then_right(page, lesson, name):
     return seen
 
 
-def test_start_page_opens_and_shows_how_a_check_works(page):
-    wait_until_ready(page)
-    assert page.url.endswith("/lab/tree/00_start_here.ipynb")
+def test_start_page_opens_and_shows_how_a_check_works(page, lab):
+    assert open_notebook(page, lab) == "00_start_here.ipynb"
     assert not page.locator(".jp-Dialog, .Toastify__toast").count(), "nothing pops up"
     run_all(page)
     lesson = read(SOLUTIONS / "00_start_here.py")
