@@ -1,14 +1,15 @@
 """nbgrader: `solutions/` is its source, `course/` its release, and a class lives in the ignored folder `classroom/`."""
 
 import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 c = get_config()  # noqa: F821 (nbgrader provides it)
 
-# nbgrader calls `alembic` by its bare name: it has to be found without an activated environment too.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+if not shutil.which("alembic"):  # nbgrader calls it by its bare name, also where no environment is activated
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 root = Path(__file__).resolve().parent
 classroom = root / "classroom"

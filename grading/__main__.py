@@ -12,7 +12,7 @@ os.environ.update(QUIET)  # before numpy starts its threads
 from grading import build as builder
 from grading import new as scaffold
 from grading import prove as prover
-from grading import simulate as simulator  # noqa: E402
+from grading import simulate as simulator
 from grading.lesson import ROOT, LessonError, lessons, read
 
 

@@ -88,7 +88,7 @@ def _encode(value, left, depth):
     if isinstance(value, pd.Period):
         value = value.start_time
     if isinstance(value, dt.date):  # a datetime and a Timestamp are dates too; a day is its midnight
-        return {"time": value.isoformat()}
+        return {"time": pd.Timestamp(value).isoformat()}
     if isinstance(value, np.generic):
         return down(value.item())
     if isinstance(value, int):
@@ -144,7 +144,7 @@ def decode(wire):
 
 
 def _array(wire):
-    parts = decode(wire["array"])
+    parts = decode(list(wire["array"]))
     try:
         return np.array(parts)
     except ValueError:  # ragged

@@ -1,0 +1,198 @@
+"""What a learner is told: by the comparison, and by the check cells of a real kernel."""
+
+import math
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from grading.checks import find_hint
+from grading.compare import agrees, at_least, at_most, between, satisfies, short, telling, trace
+from grading.values import Opaque, Raised, decode, encode, plain, raised_by
+
+UTC = pd.Timestamp("2013-07-01", tz="UTC")
+EQUAL = [
+    (np.float64(0.5), 0.5),
+    (42.0, 42),
+    (np.int64(42), 42),
+    (0.1 + 0.2, 0.3),
+    (True, True),
+    (np.bool_(False), False),
+    (math.nan, math.nan),
+    ((1, 2.0), [1, 2]),
+    (np.array([1, 2]), [1, 2]),
+    (pd.Series([1, 2], index=[7, 8]), [1, 2]),
+    ({"b": 2, "a": 1}, {"a": 1, "b": 2}),
+    ({3, 1}, {1, 3}),
+    (UTC.to_pydatetime(), UTC),
+    (UTC.date(), UTC),
+    (np.datetime64("2013-07-01"), UTC),
+    (UTC.tz_convert("America/New_York"), UTC),
+    (pd.DataFrame({"b": [1], "a": [None]}), pd.DataFrame({"a": [math.nan], "b": [1]})),
+    (b"ab", b"ab"),
+    (None, None),
+]
+DIFFERENT = [
+    (41.97, 42),
+    (1001, 1000),
+    (0.51, 0.5),
+    ("42", 42),
+    (None, 0),
+    ([1, 2], [2, 1]),
+    ([1], [1, 1]),
+    ({"a": 1}, {"a": 1, "b": 2}),
+    (pd.Series([1, 2]), pd.Series([1, 2], index=[7, 8])),
+    (len, len),
+    (np.array([]), 0.0),
+]
+
+
+@pytest.mark.parametrize("got, expected", EQUAL, ids=repr)
+def test_right_in_another_type_is_right(got, expected):
+    assert agrees(plain(got), expected)
+
+
+@pytest.mark.parametrize("got, expected", DIFFERENT, ids=repr)
+def test_wrong_is_wrong(got, expected):
+    assert not agrees(plain(got), expected)
+
+
+class Sly(int):
+    """An int that claims to equal everything."""
+
+    def __eq__(self, other):
+        return True
+
+    def __hash__(self):
+        return 1
+
+
+def test_a_value_that_equals_everything_is_rebuilt():
+    assert type(plain(Sly(3))) is int
+    assert not agrees(plain(Sly(3)), 4)
+    assert isinstance(plain(object()), Opaque)
+
+
+@pytest.mark.parametrize("value", [v for pair in EQUAL for v in pair], ids=repr)
+def test_a_value_survives_the_journey(value):
+    assert trace(decode(encode(value))) == trace(value)
+
+
+@pytest.mark.parametrize(
+    "wire", [{}, {"pickle": "x"}, {"float": "3"}, {"array": 1}, {"set": [[{}]]}, {"time": "x"}, {"frame": 3}], ids=repr
+)
+def test_a_forged_wire_form_is_refused(wire):
+    with pytest.raises(ValueError):
+        decode(wire)
+
+
+def test_a_value_too_large_is_told_and_never_sent():
+    assert "too large" in repr(plain(np.zeros(10**7)))
+    deep = []
+    for _ in range(50):
+        deep = [deep]
+    assert "too large" in repr(plain(deep))
+
+
+def test_judges_look_at_values_and_never_raise():
+    assert agrees(2, between(1, 3)) and not agrees("2", between(1, 3))
+    assert agrees(9, at_most(9)) and agrees(9, at_least(9)) and not agrees(None, at_most(9))
+    assert not agrees(3, satisfies("has a length of 3", lambda x: len(x) == 3))
+
+
+def test_exceptions_are_values():
+    error = plain(raised_by(KeyError("tail")))
+    assert agrees(error, KeyError) and agrees(error, LookupError) and agrees(error, KeyError("Tail"))
+    assert not agrees(error, KeyError("wing")) and not agrees(error, ValueError) and not agrees(3, ValueError)
+
+
+@pytest.mark.parametrize(
+    "value", [None, 0, 0.0, [], "", {}, math.nan, Raised(("TypeError",), "x"), Raised(("ValueError",), "")]
+)
+def test_what_anyone_might_give_carries_no_hint(value):
+    assert not telling(value)
+
+
+def test_a_hint_is_found_by_its_value_or_as_the_only_cause():
+    known = [{"fact": "a", "got": trace(0.25), "hint": "Halve it."}]
+    assert find_hint(known, "a", 0.25 + 1e-12, 1) == "Halve it."
+    assert find_hint(known, "a", 0.3, 1) is None and find_hint(known, "b", 0.25, 1) is None
+    assert find_hint(known, "a", 0.3, between(1, 2)) == "A common cause. Halve it."
+
+
+def test_long_values_are_shown_short():
+    assert short(list(range(1000))) == "[0, 1, 2, 3, 4, 5, 6, 7, … 1000 in all]"
+    assert len(short("x" * 9999)) <= 300
+    assert "20 rows in all" in short(pd.DataFrame({"a": range(20)}))
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """The outputs of the same check in a real kernel, for answers that are right, wrong, blank and raising."""
+    folder = tmp_path_factory.mktemp("lesson")
+    (folder / "hints.json").write_text(
+        '{"s/l": {"twice": {"facts": ["Twice two"], "hints": [{"fact": "Twice two", "got": "\\"5\\"", "hint": "Multiply."},'
+        '{"fact": "Twice two", "got": "{\\"message\\": \\"odd\\", \\"raised\\": [\\"ValueError\\", \\"Exception\\",'
+        ' \\"BaseException\\"]}", "hint": "Take every number."}]}}}'
+    )
+    sources = {
+        "import": "from grading import check",
+        "right": "twice = lambda x: 2 * x",
+        "wrong": "twice = lambda x: 5",
+        "blank": "def twice(x):\n    # Your code here.\n    raise NotImplementedError()",
+        "raising": "def twice(x):\n    raise ValueError('odd')",
+        "naked": "# Your code here.\nraise NotImplementedError()",
+        "plain": "1 / 0",
+    }
+    check = 'check("Twice two", twice(2), 4)\ncheck("Twice <b>three</b>", twice(3), 6)'
+    notebook = nbformat.v4.new_notebook()
+    for name, source in sources.items():
+        notebook.cells.append(nbformat.v4.new_code_cell(source, id=name))
+        if name not in ("import", "naked", "plain"):
+            notebook.cells.append(nbformat.v4.new_code_cell(check, id=f"{name}-check"))
+    client = NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": str(folder)}})
+    replies = {}
+    client.on_cell_executed = lambda cell, cell_index, execute_reply: replies.update(
+        {cell.id: execute_reply["content"]}
+    )
+    client.execute()
+    return {c.id: (c.outputs, replies[c.id]["status"]) for c in notebook.cells}
+
+
+def card(outputs):
+    return next(o["data"] for o in outputs if o.output_type == "display_data")
+
+
+def test_a_right_answer_gets_its_ticks(cells):
+    (only,), status = cells["right-check"]
+    assert status == "ok" and only.text == "✓ Twice two\n✓ Twice <b>three</b>\n"
+
+
+def test_a_wrong_answer_is_told_what_was_expected_what_came_and_the_hint(cells):
+    outputs, _ = cells["wrong-check"]
+    assert card(outputs)["text/plain"] == "✗ Twice two\n  Expected: 4\n  Came: 5\n  Hint: Multiply."
+    assert "Multiply." in card(outputs)["text/html"] and "Traceback" not in str(outputs)
+
+
+def test_a_raising_answer_is_told_where_and_the_hint(cells):
+    text = card(cells["raising-check"][0])["text/plain"]
+    assert "your code raised ValueError: odd" in text and "line 2 of the cell: raise ValueError('odd')" in text
+    assert "Hint: Take every number." in text
+
+
+@pytest.mark.parametrize("name", ["blank-check", "naked"])
+def test_a_blank_is_not_attempted(cells, name):
+    assert "Not attempted yet" in card(cells[name][0])["text/plain"]
+
+
+@pytest.mark.parametrize("name", ["wrong-check", "blank-check", "raising-check", "naked"])
+def test_run_all_goes_on_and_plain_nbgrader_sees_an_error(cells, name):
+    outputs, status = cells[name]
+    assert status == "ok"
+    assert any(o.output_type == "error" for o in outputs)
+
+
+def test_an_ordinary_error_stays_an_ordinary_error(cells):
+    assert cells["plain"][1] == "error"

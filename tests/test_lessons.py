@@ -1,0 +1,160 @@
+"""What an author gets back: refusals that say where and what to do, fresh files, and nothing given away."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from grading import build, new, prove
+from grading import lesson as lessons
+from grading.lesson import LessonError, read
+
+ALL = [pytest.param(path, id=path.stem) for path in lessons.lessons()]
+GOOD = new.TEMPLATE.format(title="Try")
+GOOD = re.sub(
+    r"# %%\nimport matplotlib.*?(?=# %% \[markdown\]\n# ## Exercise)",
+    "# %%\nfrom grading import check\n\n",
+    GOOD,
+    flags=re.S,
+)
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """An empty course of one section; a function that writes its lesson and gives the path."""
+    for module in (lessons, build):
+        monkeypatch.setattr(module, "SOLUTIONS", tmp_path / "solutions")
+        monkeypatch.setattr(module, "COURSE", tmp_path / "course")
+    monkeypatch.setattr(lessons, "ROOT", tmp_path)
+    folder = tmp_path / "solutions" / "01_try"
+    folder.mkdir(parents=True)
+
+    def write(text):
+        path = folder / "01_it.py"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def complaint(path):
+    """Everything that reading and proving a lesson complains about."""
+    try:
+        lesson = read(path)
+        return "\n".join(map(str, prove.faults(lesson, prove.proofs(lesson))))
+    except LessonError as error:
+        return str(error)
+
+
+def test_the_scaffold_is_sound(house):
+    assert complaint(house(GOOD)) == ""
+
+
+CHECK = '# %% check="share_late" points=1\n'
+REFUSED = {
+    "unknown marker": (lambda s: s.replace('# %% mistake="share_late"', '# %% mistaken="share_late"', 1), "unknown marker mistaken"),
+    "two answers of one name": (lambda s: s + '\n# %% answer="share_late"\n### BEGIN SOLUTION\nx = 1\n### END SOLUTION\n', "already an answer"),
+    "a check for nothing": (lambda s: s + '\n# %% check="nothing" points=1\ncheck("A", 1, 1)\n', "no answer of that name"),
+    "no points": (lambda s: s.replace(" points=1", ""), "points=N"),
+    "no solution": (lambda s: s.replace("    ### BEGIN SOLUTION\n", "", 1), "BEGIN SOLUTION"),
+    "a check without facts": (lambda s: re.sub(r'check\("(Half|A flight|One).*\n', "pass\n", s), "states no fact"),
+    "a fact in a loop": (lambda s: s.replace(CHECK, CHECK + 'for x in [1]:\n    check("Again", x, 1)\n'), "outside loops"),
+    "a fact twice": (lambda s: s.replace("A flight 15 minutes late still counts as on time", "One flight in five"), "stated twice"),
+    "a mistake without a hint": (lambda s: s.replace("# Divide by the number of flights: a share lies between 0 and 1.\n", ""), "opens with its hint"),
+    "a mistake that passes": (lambda s: s.replace("return sum(delay > 15 for delay in delays)\n\n# %% mis", "return sum(delay > 15 for delay in delays) / len(delays)\n\n# %% mis", 1), "this mistake passes"),
+    "mistakes that look the same": (lambda s: s.replace("delay >= 15 for", "delay >= 0 for").replace("delay > 0 for", "delay >= 0 for"), "look the same"),
+    "a mistake anyone might make": (lambda s: s.replace("return sum(delay > 15 for delay in delays)\n\n# %% mis", "return None\n\n# %% mis", 1), "what anyone might"),
+    "a common cell that calls an answer": (lambda s: s.replace("# %% [markdown]\n# ## The answer", "# %%\nshare_late([1])\n\n# %% [markdown]\n# ## The answer"), "a common cell uses 'share_late'"),
+    "an expectation that names the answer": (lambda s: s.replace("40]), 0.5)", "40]), share_late([1, 20]))"), "an expectation names the answer"),
+    "an expectation that changes what is reported": (
+        lambda s: s.replace(CHECK, CHECK + "import random\nrandom.seed(1)\n").replace("share_late([0, 10, 20, 40]), 0.5)", 'share_late([0, 10, 20, 40]), 0.5 + 0 * random.random())\ncheck("Drawn", share_late([random.choice([0, 30]), 30]) + random.random() / 1e3, 1, tolerance=1)'),
+        "changes when expectations are left out",
+    ),
+    "a wrong answer": (lambda s: s.replace("20, 40]), 0.5)", "20, 40]), 0.75)"), "this answer of 'share_late' fails"),
+    "not Python": (lambda s: s.replace("    return sum(delay >= 15", "    return return sum(delay >= 15"), "not Python"),
+    "a broken common cell": (lambda s: s.replace("from grading import check", "from grading import check\n1 / 0"), "a common cell raised ZeroDivisionError"),
+    "too few mistakes": (lambda s: re.sub(r'# %% mistake.*?(?=# %% mis)', "", s, count=1, flags=re.S), "write at least 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mend, words", REFUSED.values(), ids=REFUSED)
+def test_an_unsound_lesson_is_refused_with_file_line_and_what_to_do(house, mend, words):
+    changed = mend(GOOD)
+    assert changed != GOOD
+    said = complaint(house(changed))
+    assert words in said and re.search(r"solutions/01_try/01_it\.py:\d+: ", said)
+
+
+def test_one_changed_number_names_exactly_what_is_stale_and_build_mends_it(house):
+    lesson = read(house(GOOD))
+    result = prove.proofs(lesson)
+    build.build(lesson, result)
+    assert build.stale(lesson, result) == []
+    lesson = read(house(GOOD.replace("share_late([-5, 0, 3, 14, 90]), 0.2", "share_late([-5, 0, 90]), 1 / 3")))
+    result = prove.proofs(lesson)
+    assert build.stale(lesson, result) == [
+        (lesson.notebook, "cells check-share-late")
+    ]  # a hidden fact: the release stays
+    lesson = read(house(GOOD.replace("[0, 10, 20, 40]", "[0, 10, 30, 40]").replace("sum(delay > 0", "sum(delay > 9")))
+    result = prove.proofs(lesson)
+    names = {path.name for path, _ in build.stale(lesson, result)}
+    assert names == {"01_it.ipynb"} and len(build.stale(lesson, result)) == 2
+    build.build(lesson, result)
+    assert build.stale(lesson, result) == []
+
+
+def test_building_twice_gives_the_same_bytes(house):
+    lesson = read(house(GOOD))
+    build.build(lesson)
+    files = [lesson.notebook, lesson.release, lesson.path.parent / "hints.json"]
+    first = [f.read_bytes() for f in files]
+    build.build(lesson)
+    assert [f.read_bytes() for f in files] == first
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_the_course_gives_nothing_away(path):
+    lesson = read(path)
+    text = lesson.release.read_text(encoding="utf-8")
+    assert not re.search("BEGIN (SOLUTION|HIDDEN TESTS)|END (SOLUTION|HIDDEN TESTS)", text)
+    released = {c.id: c for c in nbformat.reads(text, as_version=4).cells}
+    assert not any(c.get("outputs") for c in released.values())
+    hints = json.loads((lesson.release.parent / "hints.json").read_text(encoding="utf-8"))[lesson.id]
+    for exercise in lesson.exercises.values():
+        blank = released[f"answer-{exercise.name}".replace("_", "-")].source
+        assert "raise NotImplementedError()" in blank and len(blank) < len(exercise.answer.source)
+        hidden = {f for f, _ in lessons.src.facts(exercise.check.source)} - set(hints[exercise.name]["facts"])
+        assert hidden and not any(
+            f"{fact}" in c.source for fact in hidden for c in released.values() if c.cell_type == "code"
+        )
+        assert not hidden & {h["fact"] for h in hints[exercise.name]["hints"]}
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_no_solved_notebook_has_lost_its_outputs(path):
+    cells = nbformat.read(read(path).notebook, as_version=4).cells
+    assert all(c.execution_count for c in cells if c.cell_type == "code")
+    assert any(c.outputs for c in cells if c.cell_type == "code")
+
+
+def test_a_blank_course_fails_under_nbval(tmp_path):
+    folder = shutil.copytree(lessons.COURSE, tmp_path / "course", ignore=shutil.ignore_patterns("daytwo", "0[1-5]_*"))
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-cell-timeout=120", "-q", "-p", "no:cacheprovider"]
+    run = subprocess.run([*command, "00_start_here.ipynb"], cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 1 and "Not attempted yet" in run.stdout
+
+
+def test_a_section_copied_alone_still_runs_and_checks(tmp_path):
+    lesson = read(lessons.SOLUTIONS / "04_monitoring" / "02_detect_drift.py")
+    folder = shutil.copytree(lesson.release.parent, tmp_path / "somewhere" / "else")
+    notebook = nbformat.read(folder / lesson.release.name, as_version=4)
+    for cell in notebook.cells:
+        if cell.id == "answer-psi":
+            cell.source = lesson.exercises["psi"].mistakes[2].source
+    notebook.cells = notebook.cells[: [c.id for c in notebook.cells].index("check-psi") + 1]
+    build.NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
+    assert lesson.exercises["psi"].mistakes[2].hint in str(notebook.cells[-1].outputs)
