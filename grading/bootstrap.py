@@ -56,9 +56,9 @@ TROUBLE = (  # what an installer said, and the sentence for it
     ("Permission denied|Read-only file system|Access is denied", f"This folder can't be written to: {ROOT}"),
     (
         "(?i)connect|dns|resolution|timed out|network|unreachable|certificate|no matching distribution",
-        "The packages could not be fetched: is this machine online?",
+        f"The packages could not be fetched: is this machine online? ({ENV / 'install.log'} says more.)",
     ),
-    ("", "The packages could not be installed; the lines above say why."),
+    ("", f"The packages could not be installed: {ENV / 'install.log'} says why."),
 )
 
 PARTS = (  # what `make test` runs, in this order
@@ -198,8 +198,10 @@ def install(project):
     what = ("-c", LISTS[1], "-e", project)
     said = follow(*pip, uv) or follow(*fast, *what)
     if said and not re.search(FULL, said):
-        said = follow(*pip, *what)
-    print("".join(said.splitlines(True)[-15:]), end="", file=sys.stderr)
+        again = follow(*pip, *what)
+        said = again and said + again
+    if said:
+        (ENV / "install.log").write_bytes(said.encode())
     return said
 
 

@@ -1,4 +1,4 @@
-"""Build what people open: a lesson's hints, its solved and executed notebook, its release. Twice gives the same bytes."""
+"""Build what people open: a lesson's hints, solved and executed notebook, and release; always the same bytes."""
 
 import hashlib
 import json

@@ -156,7 +156,7 @@ def test_a_full_disk_gets_one_sentence(monkeypatch, capsys):
         ("error: failed to create directory: Permission denied (os error 13)", "can't be written"),
         ("Caused by: dns error: failed to lookup address information", "online"),
         ("ERROR: No matching distribution found for uv==1", "online"),
-        ("error: command gcc failed", "lines above"),
+        ("error: command gcc failed", "install.log"),
     ],
 )
 def test_an_installers_trouble_becomes_a_sentence(said, told):

@@ -231,7 +231,7 @@ def psi(reference, current, bins=10, floor=1e-4):
     cuts = [reference[round(len(reference) * i / bins)] for i in range(1, bins)]
     edges = [float("-inf"), *cuts, float("inf")]
     total = 0.0
-    for low, high in zip(edges[:-1], edges[1:]):
+    for low, high in zip(edges, edges[1:]):
         p = max(floor, sum(low <= x < high for x in reference) / len(reference))
         q = max(floor, sum(low <= x < high for x in current) / len(current))
         total += (q - p) * np.log(q / p)
@@ -508,8 +508,8 @@ def two_sample(reference, current, classifier, rng, permutations=99):
 # ## Exercise 4: watch the loss as labels come in
 #
 # The Page–Hinkley test (Page 1954, Hinkley 1971) watches a mean for a rise. With $x_t$ for the mean loss of day $t$,
-# $\bar x_t$ for the mean of all days so far, and $U_t = \sum_{i\le t} (x_i - \bar x_i - \delta)$, it sounds on the first
-# day when $U_t - \min_{i\le t} U_i$ exceeds `threshold`. Return that day, or `None`.
+# $\bar x_t$ for the mean of all days so far, and $U_t = \sum_{i\le t} (x_i - \bar x_i - \delta)$, it sounds on the
+# first day when $U_t - \min_{i\le t} U_i$ exceeds `threshold`. Return that day, or `None`.
 #
 # - A loss counts on the day its label becomes *known* (`known_at`, in UTC), not on the day of departure.
 # - Flights that never arrived have no loss: leave them out.
