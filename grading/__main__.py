@@ -1,4 +1,4 @@
-"""python -m grading build|prove|new|simulate: the author's commands."""
+"""python -m grading build|prove|new|simulate|grade: the author's and the teacher's commands."""
 
 import argparse
 import os
@@ -66,6 +66,26 @@ def build(names):
     return bad
 
 
+def grade(args):
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import PyFileConfigLoader
+
+    from grading.autograde import bar
+    from grading.engine import Engine
+    from grading.trusted import Refused
+
+    api = NbGraderAPI(config=PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config())
+    try:
+        engine = Engine(api.coursedir, args.section, box=not args.no_sandbox, progress=bar)
+        engine.grade(args.students, args.jobs, args.cluster, args.force)
+    except Refused as error:
+        print(f"Nobody was graded: {error}")
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. What is done is kept; the same command goes on from here.")
+        return 1
+
+
 def main():
     parser = argparse.ArgumentParser(prog="python -m grading", description="Build and prove the lessons of Day Two.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -83,7 +103,16 @@ def main():
     command.add_argument("section", metavar="SECTION")
     command.add_argument("--students", type=int, default=10)
     command.add_argument("--seed", type=int, default=1)
+    command = commands.add_parser("grade", help="grade a section's submissions, as nbgrader autograde does")
+    command.add_argument("section", metavar="SECTION")
+    command.add_argument("--students", default="*", help="a name or a pattern; all without one")
+    command.add_argument("--jobs", type=int, help="how many at once; as many as there are cores without it")
+    command.add_argument("--cluster", metavar="tcp://…", help="a Dask scheduler that spreads the work")
+    command.add_argument("--force", action="store_true", help="write everything again, from the cache where it knows")
+    command.add_argument("--no-sandbox", action="store_true", help="run submissions unprotected")
     args = parser.parse_args()
+    if args.command == "grade":
+        return grade(args)
     if args.command == "new":
         return scaffold.new(args.lesson)
     if args.command == "simulate":

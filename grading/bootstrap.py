@@ -62,12 +62,17 @@ TROUBLE = (  # what an installer said, and the sentence for it
 )
 
 PARTS = (  # what `make test` runs, in this order
-    ("style", ("ruff", "format", "--check", "."), ("ruff", "check", ".")),
+    (
+        "style",
+        ("ruff", "format", "--check", "--output-format=concise", "."),
+        ("ruff", "check", "--output-format=concise", "."),
+    ),
     ("proofs", ("grading", "prove")),
     ("tests", ("pytest", "tests")),
     ("notebooks", ("pytest", "--nbval", "--nbval-cell-timeout=120", "solutions")),
 )
-STEADY = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+TELLING = r"(FAILED|ERROR|✗) |\S+:\d+:\d+: "  # lines of a failed part that are said again at the end
+STEADY = {"DAYTWO_PROGRESS": "off", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 # ---- a Python, and an environment made from it ----
@@ -334,11 +339,11 @@ def test(*names):
         print(f"\n---- {name} ----", flush=True)
         start = time.time()
         results = [show(*command) for command in commands]
-        said = [line for _, lines in results for line in lines]
+        said = [line for _, lines in results for line in lines if not line.startswith("[*]")]
         verdict = "FAILED" if any(code for code, _ in results) else "passed"
         rows.append((name, time.time() - start, verdict, said[-1].strip("= ") if said else ""))
-        broken += [line for line in said if re.match("(FAILED|ERROR) ", line)]
-    print("\n" + "".join(line + "\n" for line in broken))
+        broken += [line for line in said if verdict == "FAILED" and re.match(TELLING, line)]
+    print("\n".join(["", *broken, ""] if broken else [""]))
     print(f"{'part':11} {'seconds':>8}  result")
     for name, seconds, verdict, line in [*rows, ("all", time.time() - began, "", "")]:
         print(f"{name:11} {seconds:8.1f}  {verdict:7} {line}".rstrip())
@@ -347,8 +352,9 @@ def test(*names):
 
 def show(*command):
     """Run a module of the environment in the open; its exit code and the lines it printed."""
-    colours = {"PY_COLORS": "1"} if sys.stdout.isatty() else {}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environ(**STEADY, **colours)}
+    if command[0] == "pytest":
+        command += ("--color=yes" if sys.stdout.isatty() else "--color=no",)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environ(**STEADY)}
     process = subprocess.Popen([str(PYTHON), "-m", *command], cwd=str(ROOT), **streams)
     said = b""
     for chunk in iter(lambda: process.stdout.read1(65536), b""):

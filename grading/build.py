@@ -54,8 +54,8 @@ def solved(lesson):
     return notebook
 
 
-def released(notebook):
-    """A solved notebook as nbgrader releases it: blanked, hidden facts and outputs gone, checksums in."""
+def released(notebook, hidden=False):
+    """A solved notebook as nbgrader releases it: blanked, without outputs; with hidden facts only if asked for."""
     from nbgrader import preprocessors as pp
     from traitlets.config import PyFileConfigLoader
 
@@ -70,7 +70,7 @@ def released(notebook):
         pp.ClearHiddenTests,
         pp.ComputeChecksums,
     )
-    for step in steps:
+    for step in steps[:5] if hidden else steps:
         notebook, resources = step(config=config).preprocess(notebook, resources)
     return notebook
 

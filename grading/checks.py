@@ -156,7 +156,7 @@ def show(problem, held, total):
         from IPython.display import publish_display_data
 
         publish_display_data({"text/plain": str(problem), "text/html": card(problem)})
-        last = "○ not attempted" if isinstance(problem, NotAttempted) else f"✗ {held} of {total} facts hold so far"
+        last = "○ not attempted" if isinstance(problem, NotAttempted) else f"✗ stopped at fact {held + 1} of {total}"
     else:
         last = str(problem)
     problem._render_traceback_ = last.splitlines

@@ -1,6 +1,9 @@
 """What a learner is told: by the comparison, and by the check cells of a real kernel."""
 
+import enum
 import math
+from decimal import Decimal
+from fractions import Fraction
 
 import nbformat
 import numpy as np
@@ -11,6 +14,11 @@ from nbclient import NotebookClient
 from grading.checks import find_hint
 from grading.compare import agrees, at_least, at_most, between, satisfies, short, telling, trace
 from grading.values import Opaque, Raised, decode, encode, plain, raised_by
+
+
+class Action(enum.Enum):
+    watch = "watch"
+
 
 UTC = pd.Timestamp("2013-07-01", tz="UTC")
 EQUAL = [
@@ -33,6 +41,13 @@ EQUAL = [
     (pd.DataFrame({"b": [1], "a": [None]}), pd.DataFrame({"a": [math.nan], "b": [1]})),
     (b"ab", b"ab"),
     (None, None),
+    (np.where(True, "watch", "carry on"), "watch"),
+    (np.asarray(0.5), 0.5),
+    (np.array(np.datetime64("2013-07-01")), UTC),
+    (np.longdouble(0), 0),
+    (Fraction(1, 2), 0.5),
+    (Decimal("0.5"), 0.5),
+    (Action.watch, "watch"),
 ]
 DIFFERENT = [
     (41.97, 42),

@@ -1,0 +1,314 @@
+"""Grade a section: rebuild, execute, compare, write. Parallel, cached by content, resumable; no student stops it."""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import nbformat
+
+from grading import execution, feedback, sandbox
+from grading.gradebook import Book, whole
+from grading.keeper import LIMITS
+from grading.lesson import ROOT, lessons, read
+from grading.rebuild import Unreadable, assign
+from grading.trusted import Trusted
+
+EXTRA, EXTRAS = 1_000_000, 5_000_000  # bytes of one file handed in beside the notebooks, and of all of them
+
+
+@dataclass
+class Course:
+    """What every submission of a section is measured against."""
+
+    lesson: object
+    release: nbformat.NotebookNode
+    leading: list
+    questions: dict
+    key: str  # of everything but the submission that a result depends on
+
+
+@dataclass
+class Hand:
+    """One student's section on its way."""
+
+    student: str
+    folder: Path
+    raw: str  # hash of all that was handed in
+    found: dict  # notebook name -> Rebuilt or Unreadable
+    notes: list
+    files: dict
+    results: dict = field(default_factory=dict)  # notebook name -> {"outputs", "verdicts"}
+
+
+@cache
+def engine_key():
+    """A hash of this engine and of the environment it runs in."""
+    own = hashlib.sha256(sys.version.encode())
+    here = Path(__file__).parent
+    for path in (*sorted(here.glob("*.py")), *sorted((here.parent / "course" / "daytwo").glob("*.py"))):
+        own.update(path.name.encode() + path.read_bytes())
+    lock = ROOT / "requirements.txt"
+    own.update(lock.read_bytes() if lock.exists() else b"")
+    return own.hexdigest()
+
+
+def digest(*parts):
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def code_cells(notebook):
+    """[(index in the notebook, what the keeper wants to know of the cell)] of a rebuilt or released notebook."""
+    found = []
+    for at, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        own = cell.metadata.get("nbgrader", {})
+        if own.get("grade"):
+            found.append((at, {"kind": "check", "name": own["grade_id"].removesuffix("-check")}))
+        else:
+            kind = "answer" if own.get("solution") else "extra" if cell.id.startswith("extra-") else "common"
+            found.append((at, {"kind": kind, "source": cell.source}))
+    return found
+
+
+def course(path, seed, limits, box):
+    """The `Course` of a lesson file."""
+    lesson = read(path)
+    release = nbformat.read(lesson.release, as_version=4)
+    cells = [c for _, c in code_cells(release)]
+    first = next((i for i, c in enumerate(cells) if c["kind"] != "common"), len(cells))
+    leading = [c["source"] for c in cells[:first]]
+    key = digest(engine_key(), path.read_text(encoding="utf-8"), nbformat.writes(release), seed, limits, box)
+    return Course(lesson, release, leading, execution.questions(lesson), key)
+
+
+def hand(student, folder, courses, raw):
+    """What a student handed in, rebuilt; unreadable files are an entry, never an error."""
+    files = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink()}
+    looks = {n: p for n, p in files.items() if ".ipynb" in n.lower() and ".ipynb_checkpoints" not in n}
+    found, notes = assign({n: c.release for n, c in courses.items()}, {n: content(p) for n, p in looks.items()})
+    beside, room = {}, EXTRAS
+    for name, path in files.items():
+        size = path.stat().st_size
+        if name not in looks and name != "timestamp.txt" and size <= min(EXTRA, room):
+            beside[name], room = path.read_bytes(), room - size
+    return Hand(student, folder, raw, found, notes, beside)
+
+
+def content(path):
+    """A file's bytes, or nothing when it cannot be read; never more than a notebook may have."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(25_000_000)
+    except OSError:
+        return b""
+
+
+def fingerprint(folder):
+    """A hash of all files below a folder."""
+    own = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            own.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(content(path)).digest())
+    return own.hexdigest()[:32]
+
+
+class Engine:
+    """One run over a section. `log` takes sentences; `progress` takes (done, of how many, since when)."""
+
+    def __init__(self, coursedir, section, seed=None, limits=None, box=True, log=print, progress=None):
+        self.coursedir, self.section, self.log, self.progress = coursedir, section, log, progress
+        self.seed, self.limits = seed or os.environ.get("GRADING_SEED"), LIMITS | (limits or {})
+        why = sandbox.possible() if box else "it was switched off"
+        self.box = not why
+        if why:
+            log(f"WARNING: no sandbox, because {why}: what students hand in can read and change this account's files.")
+        self.courses = {
+            p.stem: course(p, self.seed, self.limits, self.box) for p in lessons(section) if p.parent.name == section
+        }
+        self.cache = Path(coursedir.format_path(coursedir.submitted_directory, "x", "x")).parents[2] / "cache"
+        self.trusted, self.count, self.review = {}, Counter(), []
+
+    def grade(self, students="*", jobs=None, address=None, force=False):
+        """Grade the students whose name matches; {"graded", "cached", …} counts."""
+        started, todo = time.monotonic(), []
+        pattern = Path(self.coursedir.format_path(self.coursedir.submitted_directory, "*", self.section))
+        folders = sorted(p for p in pattern.parent.parent.glob(f"{students}/{self.section}") if p.is_dir())
+        with Book(self.coursedir) as self.book:
+            for at, folder in enumerate(folders):
+                raw = fingerprint(folder)
+                if not force and self.is_done(folder.parent.name, raw):
+                    self.count["unchanged"] += 1
+                else:
+                    todo.append((folder, raw))
+                self.tell(at + 1 - len(todo), len(folders), started)
+            if todo:
+                self.book.prepare(self.section, [c.lesson for c in self.courses.values()])
+                self.run(todo, jobs, address, len(folders), started)
+        self.table(len(folders), time.monotonic() - started)
+        return self.count
+
+    def tell(self, done, total, started):
+        if self.progress:
+            self.progress(done, total, started)
+
+    def run(self, todo, jobs, address, total, started):
+        """Keep the workers busy, and write whoever is complete; memory holds a few students at a time."""
+        jobs = jobs or os.cpu_count() or 1
+        start = execution.cluster(address) if address else execution.workers(jobs)
+        waiting, done, ahead = {}, total - len(todo), 4 * jobs if not address else 200
+        try:
+            with start as submit:
+                queue = iter(todo)
+                for item in queue:
+                    self.begin(*item, submit, waiting)
+                    while len(waiting) >= ahead:
+                        done += self.collect(waiting)
+                        self.tell(done, total, started)
+                    done += self.finished()
+                while waiting:
+                    done += self.collect(waiting)
+                    self.tell(done, total, started)
+        finally:
+            for trusted in self.trusted.values():
+                trusted.close()
+
+    def begin(self, folder, raw, submit, waiting):
+        """Rebuild what a student handed in, and start what the cache does not know."""
+        hand_in = hand(folder.parent.name, folder, self.courses, raw)
+        hand_in.open = set()
+        for name, (_, rebuilt) in hand_in.found.items():
+            if isinstance(rebuilt, Unreadable):
+                continue
+            course = self.courses[name]
+            cells = code_cells(rebuilt.notebook)
+            texts = {k: v.hex() for k, v in hand_in.files.items()}
+            key = digest(course.key, [c for _, c in cells], texts)
+            if (known := self.load(key)) is not None:
+                hand_in.results[name] = known
+                self.count["from cache"] += 1
+                continue
+            prefix, rest = execution.split([c for _, c in cells], course.leading)
+            job = execution.job(rest, course.questions, hand_in.files, self.limits, self.box, number(folder))
+            waiting[submit(prefix, job)] = hand_in, name, key, [at for at, _ in cells], len(prefix)
+            hand_in.open.add(name)
+        self.ready = getattr(self, "ready", [])
+        if not hand_in.open:
+            self.ready.append(hand_in)
+
+    def finished(self):
+        """Write the students that need no worker any more; how many."""
+        ready, self.ready = self.ready, []
+        for hand_in in ready:
+            self.write(hand_in)
+        return len(ready)
+
+    def collect(self, waiting):
+        """Wait for a result, compare it, keep it; how many students are complete with it."""
+        if hasattr(next(iter(waiting)), "add_done_callback") and type(next(iter(waiting))).__module__.startswith(
+            "concurrent"
+        ):
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        else:
+            from distributed import wait as wait_there
+
+            done, _ = wait_there(list(waiting), return_when="FIRST_COMPLETED")
+        for future in done:
+            hand_in, name, key, places, skipped = waiting.pop(future)
+            result = future.result()
+            outputs = {places[i]: out for i, out in enumerate(result.get("leading", [])[:skipped])}
+            outputs |= {places[skipped + int(i)]: out for i, out in result["cells"].items()}
+            verdicts = self.compare(name, result)
+            hand_in.results[name] = {"outputs": {str(k): v for k, v in outputs.items()}, "verdicts": verdicts}
+            if not result["trouble"]:
+                whole(self.cache / "results" / key[:2] / f"{key}.json", json.dumps(hand_in.results[name]))
+            else:
+                self.log(f"{hand_in.student}: {name}: {result['trouble']}")
+            self.count["executed"] += 1
+            hand_in.open.discard(name)
+            if not hand_in.open:
+                self.ready.append(hand_in)
+        return self.finished()
+
+    def compare(self, name, result):
+        """{exercise: verdict}, from the process that knows what was expected."""
+        if name not in self.trusted:
+            place = self.cache / "proved" / f"{self.courses[name].key}.json"
+            proved = json.loads(place.read_text(encoding="utf-8")) if place.exists() else None
+            self.trusted[name] = Trusted(self.courses[name].lesson.id, proved, self.seed)
+            if proved is None:
+                whole(place, json.dumps(self.trusted[name].proved))
+        nothing = {"visible": {"died": result["trouble"] or "the notebook did not get that far"}}
+        return {
+            exercise: self.trusted[name].ask(exercise, result["checks"].get(exercise, nothing))
+            for exercise in self.courses[name].questions
+        }
+
+    def load(self, key):
+        try:
+            known = json.loads((self.cache / "results" / key[:2] / f"{key}.json").read_text(encoding="utf-8"))
+            return known if {"outputs", "verdicts"} <= known.keys() else None
+        except (OSError, ValueError):
+            return None
+
+    def write(self, hand_in):
+        """Assemble and keep one student's notebooks and marks, then note that it was done."""
+        notebooks = {}
+        for name, (_, rebuilt) in hand_in.found.items():
+            course = self.courses[name]
+            if isinstance(rebuilt, Unreadable):
+                blank = feedback.unreadable(course.release, rebuilt)
+                notebooks[name] = blank, {e: {"state": "blank"} for e in course.questions}
+                self.review.append(f"{hand_in.student}: {name} {rebuilt}")
+                continue
+            result = hand_in.results[name]
+            outputs = {int(k): v for k, v in result["outputs"].items()}
+            rebuilt.repairs[:0] = hand_in.notes
+            notebooks[name] = feedback.graded(rebuilt, outputs, result["verdicts"]), result["verdicts"]
+            self.count["repaired"] += bool(rebuilt.repairs)
+            for exercise, verdict in result["verdicts"].items():
+                if verdict["state"] == "review":
+                    self.review.append(f"{hand_in.student}: {name}: {exercise} gave no result")
+        stamp = hand_in.folder / "timestamp.txt"
+        when = self.coursedir.get_existing_timestamp(str(hand_in.folder)) if stamp.exists() else None
+        self.book.write(self.section, hand_in.student, notebooks, when)
+        whole(self.note(hand_in.student), json.dumps({"raw": hand_in.raw, "keys": self.keys()}))
+        self.count["graded"] += 1
+
+    def note(self, student):
+        return self.cache / "done" / self.section / f"{student}.json"
+
+    def keys(self):
+        return {name: course.key for name, course in self.courses.items()}
+
+    def is_done(self, student, raw):
+        """Whether this very submission was graded and written before, by this very engine."""
+        try:
+            known = json.loads(self.note(student).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        folder = Path(self.coursedir.format_path(self.coursedir.autograded_directory, student, self.section))
+        return known == {"raw": raw, "keys": self.keys()} and folder.is_dir()
+
+    def table(self, total, seconds):
+        """The closing words."""
+        rate = f", {total / seconds:.1f} a second" if seconds > 0 and total else ""
+        self.log(
+            f"{self.section}: {total} students in {seconds:.0f} s{rate}: {self.count['graded']} graded, "
+            f"{self.count['unchanged']} unchanged, {self.count['from cache']} notebooks from the cache, "
+            f"{self.count['repaired']} repaired, {len(self.review)} need a look."
+        )
+        for line in self.review:
+            self.log(f"  needs a look: {line}")
+
+
+def number(folder):
+    """A number for a submission, to tell its sandbox's user from others running at the same time."""
+    return int(hashlib.sha256(str(folder).encode()).hexdigest()[:6], 16)

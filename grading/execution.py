@@ -1,0 +1,103 @@
+"""Execute one submission: a pure function from cells to outputs and reports, on this machine or on a Dask worker."""
+
+import contextlib
+import os
+import sys
+import threading
+
+from grading import source as src
+from grading.template import Template
+
+_own = threading.local()  # every thread keeps one warm template, for the lesson it is at
+
+
+def execute(prefix, job):
+    """The result of a job (see `keeper.keep`) in a fork of a template that has run `prefix`; says so when it cannot."""
+    why = ""
+    for _ in range(2):  # a template that has died is replaced once
+        try:
+            template = _template(prefix)
+            return template.run(job) | {"leading": template.ready}
+        except EOFError as error:
+            why = str(error)
+            release()
+    return {"cells": {}, "checks": {}, "trouble": f"the process that runs notebooks ended twice: {why}"}
+
+
+def _template(prefix):
+    """This thread's template for `prefix`; beside it one that only imported, for whoever changed the beginning."""
+    own = _own.__dict__.setdefault("templates", {})
+    key = tuple(prefix)
+    if key not in own:
+        for other in [k for k in own if k and key]:
+            own.pop(other).close()
+        own[key] = Template(prefix)
+    return own[key]
+
+
+def release():
+    """End this thread's templates."""
+    for template in _own.__dict__.pop("templates", {}).values():
+        template.close()
+
+
+def split(cells, leading):
+    """(prefix, rest): the lesson's `leading` common cells if a submission starts with just them, else nothing."""
+    starts = [c["source"] for c in cells[: len(leading)]] == leading
+    starts = starts and all(c["kind"] == "common" for c in cells[: len(leading)])
+    return (leading, cells[len(leading) :]) if starts else ([], cells)
+
+
+def questions(lesson):
+    """{exercise: its check in two parts, without expectations}: the hidden part is asked when all else is done."""
+    found = {}
+    for name, exercise in lesson.exercises.items():
+        source = exercise.check.source
+        hidden = "\n".join(m[0] for m in src.region("HIDDEN TESTS").finditer(source))
+        found[name] = {"visible": src.stripped(src.visible(source)), "hidden": src.stripped(hidden)}
+    return found
+
+
+def job(cells, checks, files, limits, sandbox, number):
+    """What `keeper.keep` takes."""
+    there = {c["name"] for c in cells if c["kind"] == "check"}
+    return {
+        "cells": cells,
+        "checks": {n: q for n, q in checks.items() if n in there},
+        "files": {name: data.hex() for name, data in files.items()},
+        "limits": limits,
+        "sandbox": sandbox,
+        "number": number,
+        "path": os.pathsep.join([os.path.dirname(sys.executable), "/usr/bin", "/bin"]),
+    }
+
+
+@contextlib.contextmanager
+def workers(count):
+    """A function that starts `execute` in one of `count` threads, each with templates of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    started = []  # every template, whichever thread has it: a run that is interrupted leaves none behind
+
+    def one(prefix, given):
+        try:
+            return execute(prefix, given)
+        finally:
+            started.extend(t for t in _own.__dict__.get("templates", {}).values() if t not in started)
+
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            yield lambda prefix, given: pool.submit(one, prefix, given)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for template in started:
+                template.process.kill()
+
+
+@contextlib.contextmanager
+def cluster(address):
+    """The same on a Dask cluster."""
+    from distributed import Client
+
+    with Client(address) as client:
+        yield lambda prefix, given: client.submit(execute, prefix, given, pure=False)

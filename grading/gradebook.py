@@ -1,0 +1,95 @@
+"""The one writer of a class's marks: nbgrader's gradebook and the autograded notebooks, a student at a time."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbgrader import utils
+from nbgrader.api import Gradebook, MissingEntry
+from sqlalchemy import text
+
+from grading.build import released, solved
+
+
+def whole(path, data):
+    """Write a file so that it is there whole or not at all; read-only, as nbgrader leaves them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        file.write(data)
+    os.chmod(name, 0o644)
+    os.replace(name, path)
+
+
+class Book:
+    """An open gradebook; a context manager."""
+
+    def __init__(self, coursedir):
+        self.coursedir = coursedir
+        self.gradebook = Gradebook(coursedir.db_url, coursedir.course_id)
+        if coursedir.db_url.startswith("sqlite"):  # readers (formgrader) and a second writer wait instead of failing
+            self.gradebook.db.execute(text("PRAGMA journal_mode=WAL"))
+            self.gradebook.db.execute(text("PRAGMA busy_timeout=60000"))
+            self.gradebook.db.commit()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.gradebook.close()
+
+    def prepare(self, section, lessons):
+        """See to it that the section and its cells are in the gradebook, as `nbgrader generate_assignment` would."""
+        from nbgrader.preprocessors import SaveCells
+
+        try:
+            known = {n.name for n in self.gradebook.find_assignment(section).notebooks}
+        except MissingEntry:
+            self.gradebook.add_assignment(section)
+            known = set()
+        for lesson in lessons:
+            name = lesson.path.stem
+            if name not in known:
+                resources = {"nbgrader": {"assignment": section, "notebook": name, "db_url": self.coursedir.db_url}}
+                SaveCells().preprocess(released(solved(lesson), hidden=True), resources)
+        self.gradebook.db.expire_all()
+
+    def write(self, section, student, notebooks, timestamp=None):
+        """Keep a student's graded notebooks, {name: (notebook, verdicts)}, and marks; missing ones earn nothing."""
+        folder = Path(self.coursedir.format_path(self.coursedir.autograded_directory, student, section))
+        for name, (notebook, _) in notebooks.items():
+            whole(folder / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
+        if timestamp:
+            whole(folder / "timestamp.txt", f"{timestamp}\n")
+        book = self.gradebook
+        book.update_or_create_student(student)
+        book.update_or_create_submission(section, student, **({"timestamp": timestamp} if timestamp else {}))
+        for known in book.find_assignment(section).notebooks:
+            notebook, verdicts = notebooks.get(known.name, (None, {}))
+            cells = (
+                {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+                if notebook
+                else {}
+            )
+            submitted = book.find_submission_notebook(known.name, section, student)
+            for grade in submitted.grades:
+                mark(grade, cells.get(grade.name), verdicts)
+            for comment in submitted.comments:
+                cell = cells.get(comment.name)
+                untouched = cell is None or utils.compute_checksum(cell) == cell.metadata.nbgrader.get("checksum")
+                comment.auto_comment = "No response." if untouched else None
+        book.db.commit()
+
+
+def mark(grade, cell, verdicts):
+    """Set the automatic score of one cell: all or nothing for a check; a text is for a teacher to read."""
+    points, review = 0, False
+    if cell is not None and cell.metadata.nbgrader.solution:  # a spoken answer: nothing if it is still the blank
+        blank = utils.compute_checksum(cell) == cell.metadata.nbgrader.get("checksum")
+        points, review = (0, False) if blank else (None, True)
+    elif cell is not None:
+        state = verdicts[grade.name.removesuffix("-check")]["state"]
+        points, review = (grade.max_score if state == "right" else 0), state == "review"
+    grade.auto_score = points
+    grade.needs_manual_grade = review or grade.manual_score is not None

@@ -1,0 +1,187 @@
+"""A process of its own little world: what a submission may see, reach and use. Linux namespaces, nothing to install.
+
+`enter` is called in a fresh process (see `keeper.py`), which becomes the first process of new pid, mount, network, ipc
+and host-name namespaces: a read-only system, a private temporary file system, a loopback nobody else is on. As root it
+goes on as a user that owns nothing; as anybody else in a user namespace without a capability left.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import resource
+import socket
+import struct
+import sys
+from pathlib import Path
+
+NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
+DETACH = 2
+NO_NEW_PRIVS, DROP_BOUND, DEATH_SIGNAL = 38, 24, 1
+SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+ETC = ("ld.so.cache", "localtime", "fonts", "alternatives", "mime.types", "nsswitch.conf")
+DEVICES = ("null", "zero", "full", "random", "urandom")
+HOME = "/home/student"
+NOBODY = 60_000  # the first of 5,000 user ids that own nothing
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(name, *args):
+    """A libc call; OSError with its reason when it fails."""
+    if getattr(libc, name)(*args) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def possible():
+    """Why there can be no sandbox on this machine, or "" when there can."""
+    if not sys.platform.startswith("linux"):
+        return f"{sys.platform} has no namespaces"
+    pid = os.fork()
+    if pid == 0:
+        try:
+            separate()
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    return "" if os.waitpid(pid, 0)[1] == 0 else "this kernel gives no namespaces to this user"
+
+
+def separate():
+    """New namespaces for this process; its next child is the first process of them."""
+    uid, gid = os.getuid(), os.getgid()
+    if uid == 0:
+        return call("unshare", NEWNS | NEWPID | NEWNET | NEWIPC | NEWUTS)
+    call("unshare", NEWUSER | NEWNS | NEWPID | NEWNET | NEWIPC | NEWUTS)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+
+
+def shown():
+    """The folders of the Python environment that a lesson runs on, none inside another."""
+    import daytwo
+    import daytwo_data
+
+    import grading
+
+    packages = [str(Path(m.__file__).parent) for m in (daytwo, daytwo_data, grading)]
+    paths = {os.path.realpath(p) for p in (sys.prefix, sys.base_prefix, *packages)} | {sys.prefix, *packages}
+    paths = {p for p in paths if not p.startswith("/usr") and p != "/"}
+    return sorted(p for p in paths if not any(p != q and p.startswith(q + "/") for q in paths))
+
+
+def bind(source, target, writable=False):
+    """Show `source` at `target`."""
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        Path(target).touch()
+    try:
+        call("mount", source.encode(), target.encode(), None, BIND, None)
+    except OSError:  # mounts below it that may not be left out
+        call("mount", source.encode(), target.encode(), None, BIND | REC, None)
+    if not writable:
+        kept = os.statvfs(target).f_flag & ~1 & 0x1F | _times(target)
+        call("mount", None, target.encode(), None, BIND | REMOUNT | RDONLY | NOSUID | kept, None)
+
+
+def _times(target):
+    """The access-time flags of a mount, which a remount in a user namespace has to repeat."""
+    flag = os.statvfs(target).f_flag
+    return (1024 if flag & 1024 else 0) | (2048 if flag & 2048 else 0) | (1 << 21 if flag & 4096 else 0)
+
+
+def furnish(root, megabytes):
+    """A root of our own at the empty folder `root`; nothing of the machine but what a lesson needs."""
+    call("mount", None, b"/", None, REC | PRIVATE, None)
+    call("mount", b"tmpfs", root.encode(), b"tmpfs", NOSUID | NODEV, f"size={megabytes}m,mode=755".encode())
+    for name in SYSTEM:
+        if os.path.islink(f"/{name}"):
+            os.symlink(os.readlink(f"/{name}"), f"{root}/{name}")
+        elif os.path.isdir(f"/{name}"):
+            bind(f"/{name}", f"{root}/{name}")
+    for path in [f"/etc/{name}" for name in ETC if os.path.exists(f"/etc/{name}")] + shown():
+        bind(path, root + path)
+    os.makedirs(f"{root}/etc", exist_ok=True)
+    Path(f"{root}/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    os.makedirs(f"{root}/dev/shm", mode=0o1777)
+    os.chmod(f"{root}/dev/shm", 0o1777)
+    for name in DEVICES:
+        bind(f"/dev/{name}", f"{root}/dev/{name}", writable=True)
+    os.symlink("/proc/self/fd", f"{root}/dev/fd")
+    for path in ("/proc", "/tmp", HOME, "/old"):
+        os.makedirs(root + path)
+    os.chmod(f"{root}/tmp", 0o1777)
+    call("mount", b"proc", f"{root}/proc".encode(), b"proc", NOSUID | NODEV | NOEXEC, None)
+    os.chdir(root)
+    call("syscall", 155, b".", b"old")  # pivot_root
+    os.chdir("/")
+    call("umount2", b"/old", DETACH)
+    os.rmdir("/old")
+
+
+def loopback():
+    """Switch on the namespace's own 127.0.0.1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        request = struct.pack("16sh14s", b"lo", 1, b"")  # IFF_UP
+        fcntl.ioctl(s, 0x8914, request)
+
+
+def limit(limits):
+    """What one process may use, whoever it is; memory on top of what the template already maps."""
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    memory = mapped + limits["memory"] * 2**20
+    for what, value in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, limits["notebook"]),
+        (resource.RLIMIT_FSIZE, limits["file"] * 2**20),
+        (resource.RLIMIT_NOFILE, 1024),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, limits["processes"]),
+    ):
+        hard = resource.getrlimit(what)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (value, value))
+
+
+def drop(number):
+    """Give up every privilege for good."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(NOBODY + number % 5000, NOBODY + number % 5000, NOBODY + number % 5000)
+        os.setresuid(NOBODY + number % 5000, NOBODY + number % 5000, NOBODY + number % 5000)
+    else:
+        with contextlib.suppress(OSError):  # no further user namespaces inside this one
+            Path("/proc/sys/user/max_user_namespaces").write_text("0")
+        for capability in range(64):
+            libc.prctl(DROP_BOUND, capability, 0, 0, 0)
+        header, data = struct.pack("Ii", 0x20080522, 0), struct.pack("6I", *[0] * 6)
+        call("capset", header, data)
+    call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def enter(root, files, limits, number):
+    """Become the sandbox: called once, in the first process of the namespaces that `separate` made."""
+    furnish(root, limits["disk"])
+    loopback()
+    socket.sethostname("course")
+    place(files, HOME)
+    if os.getuid() == 0:
+        user = NOBODY + number % 5000
+        for folder, _, names in os.walk(HOME):
+            for path in (folder, *(os.path.join(folder, n) for n in names)):
+                os.chown(path, user, user)
+    drop(number)
+
+
+def place(files, folder):
+    """Write a submission's own files below `folder`, and work there."""
+    for name, text in files.items():
+        target = Path(folder, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text)
+    os.chdir(folder)

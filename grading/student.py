@@ -1,0 +1,186 @@
+"""What runs inside the sandbox as the student: cells in an IPython shell, and a snapshot where a check stands.
+
+Nothing that is said here decides about a mark: values are reported, and compared elsewhere. A check's source comes to a
+snapshot only after every cell of the student's has run and its outputs are sealed.
+"""
+
+import ast
+import builtins
+import contextlib
+import io
+import json
+import linecache
+import os
+import sys
+import time
+import traceback
+
+from IPython.core.displayhook import CapturingDisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from grading import checks
+from grading.values import encode, raised_by
+
+OUTPUT = 100_000  # characters of one cell's output that are kept
+PICTURES = 3_000_000  # of one cell's displays
+
+
+class Record:
+    """The outputs of one cell, in order and within bounds."""
+
+    def __init__(self):
+        self.outputs, self.letters, self.rich = [], 0, 0
+
+    def write(self, name, text):
+        room = OUTPUT - self.letters
+        if room <= 0:
+            return
+        self.letters += len(text)
+        if len(text) > room:
+            text = text[:room] + "\n… the rest of this output was left out\n"
+        last = self.outputs[-1] if self.outputs else {}
+        if last.get("output_type") == "stream" and last["name"] == name:
+            last["text"] += text
+        else:
+            self.outputs.append({"output_type": "stream", "name": name, "text": text})
+
+    def show(self, kind, data, metadata):
+        size = sum(len(str(v)) for v in data.values())
+        self.rich += size
+        if self.rich > PICTURES:
+            return self.write("stdout", "… a display too large to keep was left out\n")
+        extra = {"execution_count": None} if kind == "execute_result" else {}
+        self.outputs.append({"output_type": kind, "data": dict(data), "metadata": dict(metadata or {}), **extra})
+
+    def fail(self, name, value, lines):
+        lines = [str(line)[:2000] for line in lines][-40:]
+        self.outputs.append({"output_type": "error", "ename": name, "evalue": value[:2000], "traceback": lines})
+
+
+class Stream(io.TextIOBase):
+    def __init__(self, record, name):
+        self.record, self.name = record, name
+
+    def write(self, text):
+        self.record.write(self.name, str(text))
+        return len(text)
+
+
+class Hook(CapturingDisplayHook):
+    is_active = False  # asked by every print
+
+    def __init__(self, shell, record):
+        super().__init__(shell, [])
+        self.record = record
+
+    def __call__(self, result=None):
+        if result is not None:
+            data, metadata = self.shell.display_formatter.format(result)
+            self.record.show("execute_result", data, metadata)
+
+
+class Publisher(DisplayPublisher):
+    record = None
+
+    def publish(self, data, metadata=None, **_):
+        self.record.show("display_data", data, metadata)
+
+    def clear_output(self, wait=False):
+        self.record.outputs.clear()
+
+
+class Shell(InteractiveShell):
+    record = None
+
+    def enable_gui(self, gui=None):
+        pass
+
+    def init_history(self):
+        super().init_history()
+        self.history_manager.enabled = False
+
+    def _showtraceback(self, etype, evalue, stb):
+        self.record.fail(etype.__name__, str(evalue), stb)
+
+
+def shell():
+    """The one shell of this process: no history file, plots inline, nobody to ask."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    made = Shell.instance(config=config, display_pub_class=Publisher)
+    made.enable_matplotlib("inline")
+    checks.install(made)
+    builtins.input = nobody
+    return made
+
+
+def nobody(*_):
+    raise RuntimeError("input() waits for somebody to type, and nobody is there when a notebook is graded.")
+
+
+def run(source, made):
+    """Run one cell; {"outputs", "error", "seconds"}."""
+    record = made.record = made.display_pub.record = Record()
+    made.displayhook, before = Hook(made, record), (made.displayhook, sys.stdout, sys.stderr)
+    sys.stdout, sys.stderr = Stream(record, "stdout"), Stream(record, "stderr")
+    started = time.process_time()
+    try:
+        result = made.run_cell(source, store_history=True)
+        failed = result.error_before_exec or result.error_in_exec
+    except BaseException as error:  # SystemExit and the like, from a shell that was tampered with
+        failed = error
+    finally:
+        made.displayhook, sys.stdout, sys.stderr = before
+    error = type(failed).__name__ if failed is not None else None
+    return {"outputs": record.outputs, "error": error, "seconds": time.process_time() - started}
+
+
+def answer_for(channel, made):
+    """A snapshot: take parts of a check from `channel` one after the other, and report what the answer gives."""
+    names = made.user_ns
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    for line in channel:
+        source, facts, started = json.loads(line), [], time.process_time()
+        checks.report = lambda fact, got, *_, facts=facts: facts.append([fact, encode(got)])
+        said = {"facts": facts, "error": None, "blank": False, "where": None}
+        try:
+            exec(compile(ast.parse(source), "the check", "exec", dont_inherit=True), names)
+        except BaseException as error:
+            said |= {"error": encode(raised_by(error)), "blank": checks.is_blank(error), "where": where(error)}
+        said["seconds"] = time.process_time() - started
+        channel.write(json.dumps(said) + "\n")
+        channel.flush()
+
+
+def where(error):
+    """The student's own line on the way to an error."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if "ipython-input" in frame.filename or "ipykernel_" in frame.filename:
+            line = linecache.getline(frame.filename, frame.lineno).strip()
+            return f"line {frame.lineno} of the cell: {line}"[:300]
+    return None
+
+
+def work(cells, skip, snapped, channels, send, made):
+    """Run the cells that are not to be skipped; leave a snapshot in a fork where each check stands."""
+    for at, cell in enumerate(cells):
+        if cell["kind"] == "check":
+            if cell["name"] not in snapped:
+                pid = os.fork()
+                if pid == 0:
+                    os.setpgid(0, 0)
+                    for name, channel in channels.items():
+                        if name != cell["name"]:
+                            channel.close()
+                    answer_for(channels[cell["name"]], made)
+                    os._exit(0)
+                with contextlib.suppress(OSError):  # both sides: it must outlive this process from the first moment
+                    os.setpgid(pid, pid)
+                send({"snap": cell["name"], "pid": pid})
+        elif at not in skip:
+            send({"begin": at})
+            send({"end": at, **run(cell["source"], made)})
+    send({"finished": True})
