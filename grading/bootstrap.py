@@ -69,7 +69,7 @@ PARTS = (  # what `make test` runs, in this order
     ),
     ("proofs", ("grading", "prove")),
     ("tests", ("pytest", "tests")),
-    ("notebooks", ("pytest", "--nbval", "--nbval-cell-timeout=120", "solutions")),
+    ("notebooks", ("pytest", "--nbval", "--nbval-kernel-name=daytwo", "--nbval-cell-timeout=120", "solutions")),
 )
 TELLING = r"(FAILED|ERROR|✗) |\S+:\d+:\d+: "  # lines of a failed part that are said again at the end
 STEADY = {"DAYTWO_PROGRESS": "off", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
@@ -305,6 +305,7 @@ def beside(place, given, work):
 def lab(*args):
     """Set up, and open JupyterLab on the start page of the working folder."""
     environment()
+    run("grading.warm", "install")
     for line in fill(ROOT / "course", WORK):
         print(line, flush=True)
     config = ENV / "etc" / "daytwo"
@@ -332,6 +333,7 @@ def test(*names):
         sys.exit(f"There is no part {', '.join(unknown)}; the parts are {', '.join(name for name, *_ in PARTS)}.")
     began = time.time()
     environment("test")
+    run("grading.warm", "install")
     rows, broken = [("setting up", time.time() - began, "passed", "")], []
     for name, *commands in PARTS:
         if names and name not in names:

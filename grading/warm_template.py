@@ -28,21 +28,18 @@ STACK += ["sklearn.calibration", "sklearn.compose", "sklearn.dummy", "sklearn.en
 STACK += ["sklearn.inspection", "sklearn.linear_model", "sklearn.metrics", "sklearn.model_selection"]
 STACK += ["sklearn.pipeline", "sklearn.preprocessing", "sklearn.tree"]
 STACK += ["matplotlib.pyplot", "matplotlib.backends.backend_agg"]
-STACK += [
-    "IPython.core.completerlib",
-    "IPython.core.debugger",
-    "IPython.core.oinspect",
-    "IPython.extensions.storemagic",
-]
-STACK += ["sqlite3", "tornado.platform.asyncio"]
+STACK += ["IPython.core.completerlib", "IPython.core.debugger", "IPython.core.oinspect"]
+STACK += ["IPython.extensions.storemagic", "sqlite3", "tornado.platform.asyncio"]
 STACK += ["ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger", "daytwo", "grading"]
 LATE = "matplotlib_inline"  # it joins the kernel that imports it, and so may not be imported before there is one
+ADDED = {}  # to the environment, by these imports: a usual kernel would have it from them too
 THREADS = {"jemalloc_bg_thd"}  # pyarrow's allocator starts it, and itself takes care of forks
 READING = 5  # seconds that a fork waits for its request
 
 
 def prepare():
     """Import the stack; what is wrong with it, or nothing."""
+    before = dict(os.environ)
     try:
         for name in STACK:
             importlib.import_module(name)
@@ -50,6 +47,7 @@ def prepare():
         return f"importing {name} failed: {error!r}"
     if LATE in sys.modules:
         return f"{LATE} was imported too early"
+    ADDED.update(set(os.environ.items()) - set(before.items()))
     gc.collect()
     gc.freeze()
     return ""
@@ -57,13 +55,9 @@ def prepare():
 
 def foreign_threads():
     """Threads that a fork would lose and that nobody has shown to be harmless."""
-    mine = str(os.getpid())
-    names = {
-        Path(f"/proc/self/task/{task}/comm").read_text().strip()
-        for task in os.listdir("/proc/self/task")
-        if task != mine
-    }
-    return f"it has unknown threads: {', '.join(sorted(names - THREADS))}" if names - THREADS else ""
+    others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
+    unknown = {(task / "comm").read_text().strip() for task in others} - THREADS
+    return f"it has unknown threads: {', '.join(sorted(unknown))}" if unknown else ""
 
 
 def serve(folder, minutes, lock):
@@ -156,7 +150,7 @@ def settle(request, files):
     for limit, values in request["limits"]:
         set_limit(limit, tuple(values))
     os.environ.clear()
-    os.environ.update(request["env"])
+    os.environ.update(ADDED | request["env"])
     os.chdir(request["cwd"])
     time.tzset()
     tempfile.tempdir = None

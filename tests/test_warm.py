@@ -133,7 +133,8 @@ print(plt.get_backend(), plt.isinteractive(), plt.get_fignums(), dict(plt.rcPara
                 assert is_warm(manager) == (minutes != "off")
                 seen.append(ask(client, code))
     warm_one, usual = (text.splitlines() for text in seen)
-    assert warm_one == usual
+    for one, other in zip(warm_one, usual, strict=True):
+        assert one == other, f"{set(one.split(', ')) ^ set(other.split(', '))}"
 
 
 def test_two_kernels_share_neither_state_nor_random_numbers():
@@ -278,7 +279,7 @@ sys.modules["river.drift"] = sys.modules["river"]
     [
         ("river.py", THREAD, "unknown threads: python"),
         ("river.py", "1 / 0", "importing river.drift failed: ZeroDivisionError"),
-        ("matplotlib_inline.py", "import os; os._exit(3)", "the template did not start"),
+        ("river.py", "import os; os._exit(3)", "the template did not start"),
     ],
 )  # fmt: skip
 def test_unfit_template_makes_kernels_start_as_usual(tmp_path, caplog, name, content, said):
