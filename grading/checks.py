@@ -6,9 +6,11 @@ nbgrader reads a cell without one as right.
 """
 
 import ast
+import hashlib
 import html
 import json
 import linecache
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from grading import progress
 from grading.compare import TOLERANCE, Judge, agrees, short, telling, trace
 from grading.values import Raised, plain, raised_by
 
+secret = os.environ.get("GRADING_SEED", "day two")  # a class's own; whoever learns alone has the public one
 HINTS = "hints.json"  # lies beside the notebooks
 report = None  # the build and the grader put a function here: facts are then told to it and not compared
 
@@ -65,6 +68,11 @@ def raised(call):
             raise
         return raised_by(error)
     return f"no error, but {short(plain(value))}"
+
+
+def class_seed(name):
+    """A seed for hidden data that differs from class to class, so that answers copied from elsewhere do not fit."""
+    return int(hashlib.sha256(f"{secret}/{name}".encode()).hexdigest()[:12], 16)
 
 
 def is_blank(error):

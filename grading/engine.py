@@ -1,12 +1,13 @@
 """Grade a section: rebuild, execute, compare, write. Parallel, cached by content, resumable; no student stops it."""
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
 import sys
 import time
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from grading.gradebook import Book, whole
 from grading.keeper import LIMITS
 from grading.lesson import ROOT, lessons, read
 from grading.rebuild import Unreadable, assign
-from grading.trusted import Trusted
+from grading.trusted import Refused, Trusted
 
 EXTRA, EXTRAS = 1_000_000, 5_000_000  # bytes of one file handed in beside the notebooks, and of all of them
 
@@ -45,6 +46,8 @@ class Hand:
     notes: list
     files: dict
     results: dict = field(default_factory=dict)  # notebook name -> {"outputs", "verdicts"}
+    open: set = field(default_factory=set)  # notebooks that still run
+    trouble: list = field(default_factory=list)  # what the engine itself could not do
 
 
 @cache
@@ -86,7 +89,7 @@ def course(path, seed, limits, box):
     first = next((i for i, c in enumerate(cells) if c["kind"] != "common"), len(cells))
     leading = [c["source"] for c in cells[:first]]
     key = digest(engine_key(), path.read_text(encoding="utf-8"), nbformat.writes(release), seed, limits, box)
-    return Course(lesson, release, leading, execution.questions(lesson), key)
+    return Course(lesson, release, leading, execution.questions(lesson, seed), key)
 
 
 def hand(student, folder, courses, raw):
@@ -134,7 +137,7 @@ class Engine:
             p.stem: course(p, self.seed, self.limits, self.box) for p in lessons(section) if p.parent.name == section
         }
         self.cache = Path(coursedir.format_path(coursedir.submitted_directory, "x", "x")).parents[2] / "cache"
-        self.trusted, self.count, self.review = {}, Counter(), []
+        self.trusted, self.count, self.review, self.ready = {}, Counter(), [], []
 
     def grade(self, students="*", jobs=None, address=None, force=False):
         """Grade the students whose name matches; {"graded", "cached", …} counts."""
@@ -163,93 +166,111 @@ class Engine:
         """Keep the workers busy, and write whoever is complete; memory holds a few students at a time."""
         jobs = jobs or os.cpu_count() or 1
         start = execution.cluster(address) if address else execution.workers(jobs)
-        waiting, done, ahead = {}, total - len(todo), 4 * jobs if not address else 200
+        waiting, done, ahead = {}, total - len(todo), 200 if address else 4 * jobs
         try:
-            with start as submit:
-                queue = iter(todo)
-                for item in queue:
-                    self.begin(*item, submit, waiting)
+            with start as (submit, wait):
+                for folder, raw in todo:
+                    with self.minding(folder.parent.name):
+                        self.begin(folder, raw, submit, waiting)
                     while len(waiting) >= ahead:
-                        done += self.collect(waiting)
-                        self.tell(done, total, started)
-                    done += self.finished()
+                        self.collect(waiting, wait)
+                    done += self.finish()
+                    self.tell(done, total, started)
                 while waiting:
-                    done += self.collect(waiting)
+                    self.collect(waiting, wait)
+                    done += self.finish()
                     self.tell(done, total, started)
         finally:
             for trusted in self.trusted.values():
                 trusted.close()
 
+    @contextlib.contextmanager
+    def minding(self, student):
+        """What goes wrong with one student stays with that student, is said, and is tried again next time."""
+        try:
+            yield
+        except Refused:
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise Refused(f"{error.strerror}: make room for {self.cache.parent}; what is done is kept") from error
+            self.review.append(f"{student}: {error}")
+        except Exception as error:
+            self.review.append(f"{student}: {type(error).__name__}: {error}")
+
     def begin(self, folder, raw, submit, waiting):
         """Rebuild what a student handed in, and start what the cache does not know."""
-        hand_in = hand(folder.parent.name, folder, self.courses, raw)
-        hand_in.open = set()
-        for name, (_, rebuilt) in hand_in.found.items():
+        one = hand(folder.parent.name, folder, self.courses, raw)
+        for name, (_, rebuilt) in one.found.items():
             if isinstance(rebuilt, Unreadable):
                 continue
             course = self.courses[name]
-            cells = code_cells(rebuilt.notebook)
-            texts = {k: v.hex() for k, v in hand_in.files.items()}
-            key = digest(course.key, [c for _, c in cells], texts)
+            places, cells = zip(*code_cells(rebuilt.notebook), strict=True)
+            key = digest(course.key, cells, {k: v.hex() for k, v in one.files.items()})
             if (known := self.load(key)) is not None:
-                hand_in.results[name] = known
+                one.results[name] = known
                 self.count["from cache"] += 1
                 continue
-            prefix, rest = execution.split([c for _, c in cells], course.leading)
-            job = execution.job(rest, course.questions, hand_in.files, self.limits, self.box, number(folder))
-            waiting[submit(prefix, job)] = hand_in, name, key, [at for at, _ in cells], len(prefix)
-            hand_in.open.add(name)
-        self.ready = getattr(self, "ready", [])
-        if not hand_in.open:
-            self.ready.append(hand_in)
+            self.trust(name)
+            prefix, rest = execution.split(list(cells), course.leading)
+            job = execution.job(rest, course.questions, one.files, self.limits, self.box, number(folder))
+            waiting[submit(prefix, job)] = one, name, key, places, len(prefix)
+            one.open.add(name)
+        if not one.open:
+            self.ready.append(one)
 
-    def finished(self):
+    def trust(self, name):
+        """The process that compares this lesson's reports, started when first needed."""
+        if name not in self.trusted:
+            proved = None
+            with contextlib.suppress(OSError, ValueError):
+                proved = json.loads(self.proof(name).read_text(encoding="utf-8"))
+            self.trusted[name] = Trusted(self.courses[name].lesson.id, proved, self.seed)
+        return self.trusted[name]
+
+    def proof(self, name):
+        return self.cache / "proved" / f"{self.courses[name].key}.json"
+
+    def finish(self):
         """Write the students that need no worker any more; how many."""
         ready, self.ready = self.ready, []
-        for hand_in in ready:
-            self.write(hand_in)
+        for one in ready:
+            with self.minding(one.student):
+                self.write(one)
         return len(ready)
 
-    def collect(self, waiting):
-        """Wait for a result, compare it, keep it; how many students are complete with it."""
-        if hasattr(next(iter(waiting)), "add_done_callback") and type(next(iter(waiting))).__module__.startswith(
-            "concurrent"
-        ):
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-        else:
-            from distributed import wait as wait_there
-
-            done, _ = wait_there(list(waiting), return_when="FIRST_COMPLETED")
-        for future in done:
-            hand_in, name, key, places, skipped = waiting.pop(future)
-            result = future.result()
-            outputs = {places[i]: out for i, out in enumerate(result.get("leading", [])[:skipped])}
-            outputs |= {places[skipped + int(i)]: out for i, out in result["cells"].items()}
-            verdicts = self.compare(name, result)
-            hand_in.results[name] = {"outputs": {str(k): v for k, v in outputs.items()}, "verdicts": verdicts}
-            if not result["trouble"]:
-                whole(self.cache / "results" / key[:2] / f"{key}.json", json.dumps(hand_in.results[name]))
-            else:
-                self.log(f"{hand_in.student}: {name}: {result['trouble']}")
+    def collect(self, waiting, wait):
+        """Wait for a result, compare it, keep it."""
+        for future in wait(waiting):
+            one, name, key, places, skipped = waiting.pop(future)
+            try:
+                result = future.result()
+            except Exception as error:  # a worker that was lost
+                result = {"cells": {}, "checks": {}, "trouble": f"{type(error).__name__}: {error}"}
+            with self.minding(one.student):
+                outputs = {places[i]: out for i, out in enumerate(result.get("leading", [])[:skipped])}
+                outputs |= {places[skipped + int(i)]: out for i, out in result["cells"].items()}
+                outputs = {str(at): out for at, out in outputs.items()}
+                one.results[name] = {"outputs": outputs, "verdicts": self.compare(name, result)}
+                if result["trouble"]:
+                    one.trouble.append(f"{name}: {result['trouble']}")
+                else:
+                    whole(self.cache / "results" / key[:2] / f"{key}.json", json.dumps(one.results[name]))
             self.count["executed"] += 1
-            hand_in.open.discard(name)
-            if not hand_in.open:
-                self.ready.append(hand_in)
-        return self.finished()
+            one.open.discard(name)
+            if not one.open:
+                self.ready.append(one)
 
     def compare(self, name, result):
         """{exercise: verdict}, from the process that knows what was expected."""
-        if name not in self.trusted:
-            place = self.cache / "proved" / f"{self.courses[name].key}.json"
-            proved = json.loads(place.read_text(encoding="utf-8")) if place.exists() else None
-            self.trusted[name] = Trusted(self.courses[name].lesson.id, proved, self.seed)
-            if proved is None:
-                whole(place, json.dumps(self.trusted[name].proved))
-        nothing = {"visible": {"died": result["trouble"] or "the notebook did not get that far"}}
-        return {
-            exercise: self.trusted[name].ask(exercise, result["checks"].get(exercise, nothing))
-            for exercise in self.courses[name].questions
-        }
+        trusted, exercises = self.trust(name), self.courses[name].questions
+        if result["trouble"]:  # ours, or so it seems: nobody's zero
+            return {e: {"state": "review", "fact": e, "held": [], "secret": False} for e in exercises}
+        nothing = {"visible": {"died": "the notebook did not get that far"}}
+        verdicts = {e: trusted.ask(e, result["checks"].get(e, nothing)) for e in exercises}
+        if not self.proof(name).exists():
+            whole(self.proof(name), json.dumps(trusted.proved))
+        return verdicts
 
     def load(self, key):
         try:
@@ -258,28 +279,30 @@ class Engine:
         except (OSError, ValueError):
             return None
 
-    def write(self, hand_in):
+    def write(self, one):
         """Assemble and keep one student's notebooks and marks, then note that it was done."""
         notebooks = {}
-        for name, (_, rebuilt) in hand_in.found.items():
+        for name, (_, rebuilt) in one.found.items():
             course = self.courses[name]
             if isinstance(rebuilt, Unreadable):
                 blank = feedback.unreadable(course.release, rebuilt)
                 notebooks[name] = blank, {e: {"state": "blank"} for e in course.questions}
-                self.review.append(f"{hand_in.student}: {name} {rebuilt}")
+                self.review.append(f"{one.student}: {name} {rebuilt}")
                 continue
-            result = hand_in.results[name]
+            result = one.results[name]
+            rebuilt.repairs[:0] = one.notes
             outputs = {int(k): v for k, v in result["outputs"].items()}
-            rebuilt.repairs[:0] = hand_in.notes
             notebooks[name] = feedback.graded(rebuilt, outputs, result["verdicts"]), result["verdicts"]
             self.count["repaired"] += bool(rebuilt.repairs)
-            for exercise, verdict in result["verdicts"].items():
-                if verdict["state"] == "review":
-                    self.review.append(f"{hand_in.student}: {name}: {exercise} gave no result")
-        stamp = hand_in.folder / "timestamp.txt"
-        when = self.coursedir.get_existing_timestamp(str(hand_in.folder)) if stamp.exists() else None
-        self.book.write(self.section, hand_in.student, notebooks, when)
-        whole(self.note(hand_in.student), json.dumps({"raw": hand_in.raw, "keys": self.keys()}))
+            silent = [e for e, verdict in result["verdicts"].items() if verdict["state"] == "review"]
+            if silent and not one.trouble:
+                self.review.append(f"{one.student}: {name}: no result from {', '.join(silent)}")
+        stamp = one.folder / "timestamp.txt"
+        when = self.coursedir.get_existing_timestamp(str(one.folder)) if stamp.exists() else None
+        self.book.write(self.section, one.student, notebooks, when)
+        if not one.trouble:  # else it is tried again next time
+            whole(self.note(one.student), json.dumps({"raw": one.raw, "keys": self.keys()}))
+        self.review += [f"{one.student}: {sentence}" for sentence in one.trouble]
         self.count["graded"] += 1
 
     def note(self, student):

@@ -48,12 +48,14 @@ def split(cells, leading):
     return (leading, cells[len(leading) :]) if starts else ([], cells)
 
 
-def questions(lesson):
+def questions(lesson, seed=None):
     """{exercise: its check in two parts, without expectations}: the hidden part is asked when all else is done."""
     found = {}
     for name, exercise in lesson.exercises.items():
         source = exercise.check.source
         hidden = "\n".join(m[0] for m in src.region("HIDDEN TESTS").finditer(source))
+        # The class's secret comes with the hidden part, when nothing of the student's is shown any more.
+        hidden = f"__import__('sys').modules['grading.checks'].secret = {seed!r}\n" + hidden if seed else hidden
         found[name] = {"visible": src.stripped(src.visible(source)), "hidden": src.stripped(hidden)}
     return found
 
@@ -74,8 +76,8 @@ def job(cells, checks, files, limits, sandbox, number):
 
 @contextlib.contextmanager
 def workers(count):
-    """A function that starts `execute` in one of `count` threads, each with templates of its own."""
-    from concurrent.futures import ThreadPoolExecutor
+    """(submit, wait): start `execute` in one of `count` threads with templates of their own; futures, some done."""
+    from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
     started = []  # every template, whichever thread has it: a run that is interrupted leaves none behind
 
@@ -87,7 +89,7 @@ def workers(count):
 
     with ThreadPoolExecutor(count) as pool:
         try:
-            yield lambda prefix, given: pool.submit(one, prefix, given)
+            yield lambda *job: pool.submit(one, *job), lambda futures: wait(futures, return_when=FIRST_COMPLETED).done
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             for template in started:
@@ -97,7 +99,10 @@ def workers(count):
 @contextlib.contextmanager
 def cluster(address):
     """The same on a Dask cluster."""
-    from distributed import Client
+    from distributed import Client, wait
 
     with Client(address) as client:
-        yield lambda prefix, given: client.submit(execute, prefix, given, pure=False)
+        yield (
+            lambda *job: client.submit(execute, *job, pure=False),
+            lambda futures: wait(list(futures), return_when="FIRST_COMPLETED").done,
+        )

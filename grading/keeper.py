@@ -1,6 +1,8 @@
 """One submission from start to end: a fork of the template enters the sandbox, runs the cells, is asked the checks.
 
-A cell that dies or takes too long costs what it would have defined: the others run again in a fresh fork without it.
+A cell that dies, takes too long or breaks what the others stand on costs what it would have defined: the others run
+again in a fresh fork without it. Hidden parts of checks enter the sandbox when nothing of the student's is shown any
+more. What comes out of it was said by the student's own processes: it is read as data, and bounded.
 """
 
 import contextlib
@@ -10,6 +12,7 @@ import select
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
 
@@ -17,7 +20,7 @@ from grading import sandbox, student
 
 LIMITS = {
     "cell": 30,  # CPU seconds of one cell, or of one part of a check; three times as much by the clock
-    "notebook": 240,  # CPU seconds of the whole submission
+    "notebook": 240,  # CPU seconds of the whole submission; twice as much by the clock, and as much again for checks
     "memory": 2_000,  # MB of one process, on top of the imports; and of all of them together
     "processes": 64,
     "file": 100,  # MB of one file
@@ -25,13 +28,18 @@ LIMITS = {
     "line": 8_000_000,  # characters of one report
 }
 TICK = 0.05
+SHOWN = 5  # times `line`: what all cells together may show
 
 
-def keep(job, made):
-    """Run a job in the present process, which is a fork of the template and ends after it; the result."""
+def keep(job, made, hidden):
+    """Run a job in the present process, which is a fork of the template and ends after it; the result.
+
+    `hidden()` reads the hidden parts of the checks: after the fork, so that no memory of the student's ever held them.
+    """
     limits = LIMITS | job.get("limits", {})
     files = {name: bytes.fromhex(text) for name, text in job["files"].items()}
-    root = tempfile.mkdtemp(prefix="daytwo-")
+    folder = None if job["sandbox"] else tempfile.mkdtemp(prefix="daytwo-")
+    others = crowd() if hasattr(os, "getuid") and os.getuid() else 0  # the kernel counts a user's processes together
     ours, theirs = socket.socketpair()
     try:
         if job["sandbox"]:
@@ -39,27 +47,35 @@ def keep(job, made):
         pid = os.fork()
         if pid == 0:
             ours.close()
-            first_process(job, files, root, limits, theirs, made)
+            first_process(job, files, folder, limits | {"processes": limits["processes"] + others}, theirs, made)
         theirs.close()
-        return listen(ours, pid, limits)
+        return listen(ours, pid, limits, hidden())
     finally:
-        with contextlib.suppress(OSError):
-            os.rmdir(root) if job["sandbox"] else shutil.rmtree(root)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def listen(channel, pid, limits):
+def listen(channel, pid, limits, hidden):
     """What the first process tells until it is gone; it is killed when it takes far too long."""
     result = {"cells": {}, "checks": {}, "trouble": ""}
-    end = time.monotonic() + 4 * limits["notebook"]
-    for message in messages(channel, lambda: time.monotonic() > end, limits["line"], 4 * TICK):
+    end, room = time.monotonic() + 5 * limits["notebook"], 3 * SHOWN * limits["line"]
+    for message, size in messages(channel, lambda: time.monotonic() > end, 2 * limits["line"], 4 * TICK):
+        room -= size
+        if room < 0:
+            break
         if "cell" in message:
             result["cells"][str(message["cell"])] = message
         elif "check" in message:
-            result["checks"].setdefault(message["check"], {})[message["part"]] = message["report"]
+            result["checks"].setdefault(str(message["check"]), {})[str(message["part"])] = message["report"]
+        elif "sealed" in message:
+            with contextlib.suppress(OSError):
+                channel.sendall(json.dumps(hidden).encode() + b"\n")
         elif "trouble" in message:
-            result["trouble"] = message["trouble"]
+            result["trouble"] = str(message["trouble"])
         elif "used" in message:
             result["used"] = message["used"]
+    if "used" not in result and not result["trouble"]:
+        result["trouble"] = "the sandbox ended early"
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)  # and with it everything in its namespace
     os.waitpid(pid, 0)
@@ -67,7 +83,7 @@ def listen(channel, pid, limits):
 
 
 def messages(channel, late, longest, tick):
-    """JSON objects, one a line, until the other end is closed, says something else, or `late()`."""
+    """(JSON object, length), one a line, until the other end is closed, says far too much, or `late()`."""
     buffer = b""
     while True:
         ready, _, _ = select.select([channel], [], [], tick)
@@ -76,23 +92,22 @@ def messages(channel, late, longest, tick):
         if not ready:
             continue
         try:
-            part = channel.recv(1 << 16)
+            part = channel.recv(1 << 20)
         except OSError:
             return
         if not part:
             return
-        buffer += part
-        if len(buffer) > longest:
-            return
-        *lines, buffer = buffer.split(b"\n")
+        *lines, buffer = (buffer + part).split(b"\n") if b"\n" in part else (buffer + part,)
         for line in lines:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 message = json.loads(line)
                 if isinstance(message, dict):
-                    yield message
+                    yield message, len(line)
+        if len(buffer) > longest:
+            return
 
 
-def first_process(job, files, root, limits, channel, made):
+def first_process(job, files, folder, limits, channel, made):
     """The first process of the sandbox: sees to it that the cells run and the checks are asked, and ends."""
 
     def tell(**message):
@@ -100,14 +115,19 @@ def first_process(job, files, root, limits, channel, made):
 
     try:
         os.setsid()
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # the student's processes can send signals to this one
         close_all_but(channel.fileno())
         if job["sandbox"]:
-            sandbox.enter(root, files, limits, os.getpid() if os.getpid() != 1 else job["number"])
+            sandbox.enter(files, limits, job["number"])
         else:
-            sandbox.place(files, root)
+            sandbox.place(files, folder)
+            sandbox.adopt()
+        home = os.getcwd()
         os.environ.clear()
-        os.environ.update(ENVIRONMENT, HOME=os.getcwd(), PATH=job["path"])
-        Overseer(job, limits, tell, made).go()
+        os.environ.update(ENVIRONMENT, HOME=home, PATH=job["path"])
+        sys.path.append(home)  # modules handed in beside the notebook; behind the course's own
+        Overseer(job, limits, channel, tell, made).go()
     except BaseException as error:
         with contextlib.suppress(OSError):
             tell(trouble=f"{type(error).__name__}: {error}")
@@ -119,12 +139,14 @@ ENVIRONMENT = {
     "DAYTWO_PROGRESS": "off",
     "DAGSTER_DISABLE_TELEMETRY": "yes",
     "LANG": "C.UTF-8",
+    "LOGNAME": "student",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
     "TMPDIR": "/tmp",
+    "USER": "student",
 }
 
 
@@ -142,64 +164,100 @@ def close_all_but(*kept):
 class Overseer:
     """Forks the student's process as often as it takes, with an eye on the clock; then asks every snapshot."""
 
-    def __init__(self, job, limits, tell, made):
-        self.cells, self.checks, self.limits, self.tell, self.made = job["cells"], job["checks"], limits, tell, made
-        self.skip, self.told, self.snapped = set(), set(), {}
-        self.base = resident(os.getpid())
+    def __init__(self, job, limits, channel, tell, made):
+        self.cells, self.visible, self.limits, self.made = job["cells"], job["checks"], limits, made
+        self.channel, self.tell = channel, tell
+        self.skip, self.said, self.room = set(), {}, SHOWN * limits["line"]
+        self.snapped, self.grown = {}, {}  # process of each exercise's snapshot; memory it shares with its origin
+        self.base, self.started, self.burnt = resident(os.getpid()), time.monotonic(), 0.0
 
     def go(self):
-        names = [c["name"] for c in self.cells if c["kind"] == "check"]
+        names = [c["name"] for c in self.cells if c["kind"] == "check" and c["name"] in self.visible]
         self.pairs = {name: socket.socketpair() for name in names}
         for _ in range(len(self.cells) + 1):
             if self.attempt():
                 break
         for _, theirs in self.pairs.values():
             theirs.close()
-        for part in ("visible", "hidden"):  # hidden sources go out when nothing of the student's is shown any more
-            for name in names:
-                if self.checks[name].get(part):
-                    self.tell(check=name, part=part, report=self.ask(name, self.checks[name][part]))
+        for name in names:
+            self.tell(check=name, part="visible", report=self.ask(name, self.visible[name]))
+        self.tell(sealed=True)  # from here on nothing a student's process says is shown to anybody
+        for line in self.channel.makefile("r", encoding="utf-8"):
+            hidden = json.loads(line)
+            break
+        for name in names:
+            if hidden.get(name):
+                self.tell(check=name, part="hidden", report=self.ask(name, hidden[name]))
         self.tell(used=sum(os.times()[:4]))
 
     def attempt(self):
-        """Run the cells in a fork; False when one died, which is then left out."""
+        """Run the cells in a fork; False when one has to be left out and the others to run again."""
+        self.snapped = {name: pid for name, pid in self.snapped.items() if alive(pid)}
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
             ours.close()
             self.be_student(theirs)
         theirs.close()
-        self.at = self.began = None
-        for message in messages(ours, lambda: self.over(pid, self.began), self.limits["line"], TICK):
-            if "begin" in message:
-                self.at, self.began = message["begin"], (time.monotonic(), spent(pid))
-            elif "end" in message:
-                self.report(message["end"], {k: message.get(k) for k in ("outputs", "error", "seconds")})
-                self.at = self.began = None
-            elif "snap" in message:
+        at, last, why, done = None, None, "", False
+        began = time.monotonic(), 0.0
+        for message, size in messages(ours, lambda: self.over(pid, began), self.limits["line"], TICK):
+            if self.is_cell(message.get("begin")):
+                at = last = message["begin"]
+            elif self.is_cell(message.get("end")) and message["end"] == at:
+                self.report(at, {k: message.get(k) for k in ("outputs", "error", "seconds")}, size)
+                at = None
+                if not all(map(alive, self.snapped.values())):
+                    why = "it ended other processes of the notebook"
+                    break
+            elif self.is_snapshot(message.get("snap"), message.get("pid")):
                 self.snapped[message["snap"]] = message["pid"]
+                self.grown[message["pid"]] = min(resident(pid), resident(message["pid"]))
+            elif isinstance(message.get("spoilt"), list):
+                self.skip |= {at for at in message["spoilt"] if self.is_cell(at)}
+                self.end(pid)
+                return False
             elif "finished" in message:
-                self.finish(pid)
-                return True
-        why = self.over(pid, self.began)
-        status = self.finish(pid)
-        if self.at is None:  # between two cells: nothing to leave out, so nothing to try again
+                done = True
+                break
+            else:
+                continue
+            began = time.monotonic(), spent(pid)
+        why = why or ("" if done else self.over(pid, began))
+        status = self.end(pid)
+        blamed = last if at is None else at  # between two cells it was something that the last one left behind
+        if done or blamed is None or blamed in self.skip:
             return True
-        why = why or "its process ended" + (f" by {signal.Signals(-status).name}" if status < 0 else "")
-        self.report(self.at, {"outputs": [], "error": "Died", "died": why, "seconds": 0})
-        self.skip.add(self.at)
-        return False
+        why = why or "its process ended" + (f" by {name_of(-status)}" if status < 0 else "")
+        self.report(blamed, {"outputs": [], "error": "Died", "seconds": 0}, 0)
+        self.tell(cell=blamed, **self.said[blamed], died=why)
+        self.skip.add(blamed)
+        return bool(self.late())
 
-    def report(self, at, message):
+    def is_cell(self, at):
+        return type(at) is int and 0 <= at < len(self.cells) and self.cells[at]["kind"] != "check"
+
+    def is_snapshot(self, name, pid):
+        known = type(name) is str and name in self.pairs and name not in self.snapped
+        return known and type(pid) is int and pid > 1 and alive(pid)
+
+    def report(self, at, message, size):
         """Tell what a cell gave, once: cells run again after a death say nothing new."""
-        if at not in self.told:
-            self.told.add(at)
+        if at not in self.said:
+            self.room -= size
+            if self.room < 0:
+                message["outputs"] = [LEFT_OUT]
+            self.said[at] = message
             self.tell(cell=at, **message)
 
     def be_student(self, channel):
         try:
+            self.channel.close()
             sandbox.limit(self.limits)
             os.setpgid(0, 0)
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             channels = {name: theirs.makefile("rw", encoding="utf-8") for name, (_, theirs) in self.pairs.items()}
             for ours, _ in self.pairs.values():
                 ours.close()
@@ -211,48 +269,98 @@ class Overseer:
         finally:
             os._exit(0)
 
-    def over(self, pid, began):
-        """Why a cell has to be stopped now, or ""."""
-        most = self.limits["cell"]
-        if began and (spent(pid) - began[1] > most or time.monotonic() - began[0] > 3 * most):
-            return f"it took longer than {most} s"
-        if resident_of_all(self.base) > self.limits["memory"] * 2**20:
-            return f"it used more than {self.limits['memory']} MB of memory"
-        return ""
+    def late(self):
+        """Why no cell may run any more, or ""."""
+        burnt = sum(os.times()[2:4]) > self.limits["notebook"]
+        far = time.monotonic() - self.started > 2 * self.limits["notebook"]
+        return f"the notebook as a whole took longer than {self.limits['notebook']} s" if burnt or far else ""
 
-    def finish(self, pid):
+    def over(self, pid, began, asked=False):
+        """Why a cell, or what a check calls, has to be stopped now, or ""."""
+        most = self.limits["cell"]
+        if spent(pid) - began[1] > most or time.monotonic() - began[0] > 3 * most:
+            return f"it took longer than {most} s"
+        if self.resident_of_all() > self.limits["memory"] * 2**20:
+            return f"it used more than {self.limits['memory']} MB of memory"
+        return "" if asked else self.late()
+
+    def resident_of_all(self):
+        """Memory of every process of the sandbox beyond what it shares with the template or its origin."""
+        if os.getpid() != 1:
+            return 0
+        return sum(max(0, resident(pid) - self.grown.get(pid, self.base)) for pid in processes())
+
+    def end(self, pid):
         """End the student's process and all it started, but not the snapshots; its exit code."""
-        kept = {1, os.getpid(), *self.snapped.values()}
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL) if pid not in kept else None
-        if os.getpid() == 1:
-            for other in processes():
-                if other not in kept:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(other, signal.SIGKILL)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            os.killpg(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        status = os.waitpid(pid, 0)[1]
+        self.sweep()
+        return os.waitstatus_to_exitcode(status)
+
+    def sweep(self):
+        """End whatever runs that is not a snapshot: all of the sandbox, or all that descends from this process."""
+        me = os.getpid()
+        for _ in range(20):  # what is killed may just have started something
+            found = processes() if me == 1 else descendants(me)
+            strays = [p for p in found if p not in (me, *self.snapped.values()) and alive(p)]
+            for pid in strays:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if not strays:
+                break
 
     def ask(self, name, source):
         """The report of a snapshot on a part of its check; how it ended when it gave none."""
         pid, (channel, _) = self.snapped.get(name), self.pairs[name]
         if pid is None:
             return {"died": "the notebook did not get that far"}
+        if time.monotonic() - self.started > 4 * self.limits["notebook"]:
+            return {"died": "the notebook as a whole took too long"}
         began = time.monotonic(), spent(pid)
-        try:
-            channel.sendall(json.dumps(source).encode() + b"\n")
-        except OSError:
-            return {"died": "its process ended"}
 
         def over():
-            return self.over(pid, began) or ("" if alive(pid) else "its process ended")
+            return self.over(pid, began, asked=True) or ("" if alive(pid) else "its process ended")
 
-        report = next(messages(channel, over, self.limits["line"], TICK), None)
+        report = None
+        with contextlib.suppress(OSError):
+            channel.settimeout(3 * self.limits["cell"])
+            channel.sendall(json.dumps(source).encode() + b"\n")
+            report, _ = next(messages(channel, over, self.limits["line"], TICK), (None, 0))
+        report = sound(report)
         if report is None:
-            why = over() or "its process ended"
+            report = {"died": over() or "its report was too large to read"}
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            report = {"died": why}
+            self.snapped.pop(name)
+        self.sweep()  # whatever the answer started
         return report
+
+
+LEFT_OUT = {"output_type": "stream", "name": "stdout", "text": "… too much output: it was left out\n"}
+
+
+def sound(report):
+    """A snapshot's report with nothing in it but what a report has, or None."""
+    if not isinstance(report, dict) or not isinstance(report.get("facts"), list):
+        return None
+    facts = [fact for fact in report["facts"] if isinstance(fact, list) and len(fact) == 2 and type(fact[0]) is str]
+    error, where = report.get("error"), report.get("where")
+    return {
+        "facts": facts,
+        "error": error if isinstance(error, dict) and error.get("raised") else None,
+        "blank": report.get("blank") is True,
+        "where": where[:400] if isinstance(where, str) else None,
+    }
+
+
+def name_of(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def alive(pid):
@@ -270,6 +378,32 @@ def processes():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
+def parents():
+    """{process: its parent} of all that can be seen."""
+    found = {}
+    for pid in processes():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
+            found[pid] = int(file.read().rpartition(")")[2].split()[1])
+    return found
+
+
+def descendants(pid):
+    found, above = {pid}, parents()
+    while more := {child for child, parent in above.items() if parent in found and child not in found}:
+        found |= more
+    return found
+
+
+def crowd():
+    """How many processes and threads this user already has on the machine."""
+    found = 0
+    for pid in processes():
+        with contextlib.suppress(OSError):
+            if os.stat(f"/proc/{pid}").st_uid == os.getuid():
+                found += len(os.listdir(f"/proc/{pid}/task"))
+    return found
+
+
 def spent(pid):
     """CPU seconds of a process and of its children that have ended."""
     try:
@@ -285,10 +419,3 @@ def resident(pid):
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
-
-
-def resident_of_all(base):
-    """Memory of every process of the sandbox beyond what it shares with the template; 0 outside one."""
-    if os.getpid() != 1:
-        return 0
-    return sum(max(0, resident(pid) - base) for pid in processes())

@@ -43,12 +43,10 @@ def _of_exercise(lesson, exercise, result):
             )
         )
     visible = {fact for fact, _ in src.facts(src.visible(exercise.check.source))}
+    found += _unfair(lesson, exercise, result)
     for v in result["verdicts"]:
         kind, state = v["kind"], v["state"]
-        came = f"at {v['fact']!r}: expected {v['expected']}, came {v['got']}"
-        if kind in ("answer", "alternative") and state != "right":
-            cell = exercise.answer if kind == "answer" else exercise.alternatives[v["index"]]
-            found.append(fault(cell, f"this {kind} of {exercise.name!r} fails {came}" + at_line(v)))
+        came = said(v)
         if kind == "blank" and state != "blank":
             found.append(
                 fault(exercise.answer, f"a blank {exercise.name!r} is {state} and not “not attempted”; {came}")
@@ -74,6 +72,25 @@ def _of_exercise(lesson, exercise, result):
             by_trace[v["fact"], v["trace"]] = cell.line
         v["visible"] = v["fact"] in visible
     return found
+
+
+def unfair(lesson, result):
+    """[LessonError] for right answers that fail: with one of them nobody can be graded."""
+    pairs = zip(lesson.exercises.values(), result["exercises"], strict=True)
+    return [fault for exercise, got in pairs for fault in _unfair(lesson, exercise, got)]
+
+
+def _unfair(lesson, exercise, result):
+    for v in result["verdicts"]:
+        if v["kind"] in ("answer", "alternative") and v["state"] != "right":
+            cell = exercise.answer if v["kind"] == "answer" else exercise.alternatives[v["index"]]
+            yield LessonError(
+                lesson.path, cell.line, f"this {v['kind']} of {exercise.name!r} fails {said(v)}" + at_line(v)
+            )
+
+
+def said(verdict):
+    return f"at {verdict['fact']!r}: expected {verdict['expected']}, came {verdict['got']}"
 
 
 def at_line(verdict):

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property
+from itertools import count
 
 import nbformat
 
@@ -18,10 +19,11 @@ ALIKE = 0.6  # the share of words, in order, that makes two cells the same
 LOOK = 200, 300  # cells and words that likeness looks at, so that no notebook takes long
 NAME = re.compile(r"^(?:(?:async[ \t]+)?def|class)[ \t]+(\w+)|^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.M)
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
-ACTIVE = [  # what a page could run, and what stands there instead
+ACTIVE = [  # what a page could run or stumble over, and what stands there instead
     (re.compile(r"<(?=[A-Za-z/!?])"), "< "),  # unlike &lt;, as readable in code and in formulas
     (re.compile(r"\\(?=href\b)"), r"\\ "),  # MathJax's link
     (re.compile(r"((?:java|vb)script)(?=:)", re.I), r"\1 "),
+    (re.compile(r"(?:```|~~~)[ \t]*(?=[&\\])"), r"\g<0>text "),  # a language that decodes to nothing stops nbconvert
     (  # a link, an image or a definition whose target is not surely harmless
         re.compile(
             r"\](?=[(:])(?![(:]\s*+(?:https?://|mailto:|data:image/(?:png|jpe?g|gif);base64,"
@@ -121,7 +123,7 @@ class Cell:
 
     @property
     def opening(self):
-        return f"“{self.text[:40].splitlines()[0]}…”"
+        return f"“{self.text[:40].partition(chr(10))[0]}…”"
 
 
 def _read(raw):
@@ -263,9 +265,9 @@ class _Match:
         pairs = []
         for k in free:
             before = next((h for h in self.homes[k::-1] if h is not None), -1)
-            after = next((h for h in self.homes[k:] if h is not None), len(self.released))
+            after = next((h for h in self.homes[k:] if h is not None), -1)
             for i in lost:
-                near, cell = before < i < after, self.released[i]
+                near, cell = i - 1 == before or i + 1 == after, self.released[i]
                 score = _likeness(cell.words, self.cells[k].words, grows=self.solution(i))
                 enough = score >= ALIKE or (near and self.roles[i] == "spoken")
                 if enough and (self.cells[k].kind == "code") == (cell.kind == "code"):
@@ -302,7 +304,7 @@ def _rebuilt(release, cells, notes):
     texts = [a for i, a in answers.items() if match.roles[i] == "spoken"]
     texts += [c.source for group in extras.values() for c in group if c.kind != "code"]
     if any(inert(text) != text for text in texts):
-        repairs.append("HTML, and links that could run something, were found in your text: they are shown as text.")
+        repairs.append("Your text has a “<”, or a link that could run something: it is shown as plain text.")
     return Rebuilt(_assembled(release, answers, extras), repairs, len(answers))
 
 
@@ -326,7 +328,8 @@ def _repairs(match, chosen, answers):
             if k is None:
                 yield f"The cell of {name} was missing: it was put back empty."
             if len(written) > 1:
-                yield f"{len(written)} cells answered {name}: the last one counts, the others are kept as your own."
+                which = "the last that defines it" if i in match.named[k] else "the last one"
+                yield f"{len(written)} cells answered {name}: {which} counts, the others are kept as your own."
             if i in match.misnamed:
                 yield f"The cell of {name} carried another exercise's id: it was known by the name it defines."
             elif i in match.guessed and i in answers:
@@ -336,10 +339,10 @@ def _repairs(match, chosen, answers):
             if i in answers and (match.cells[k].kind == "code") != (released.kind == "code"):
                 yield f"The cell of {name} was of type {match.cells[k].kind}: it was read as {released.kind}."
         elif match.roles[i] == "check":
-            kinds = {match.cells[c].kind for c in match.claims(i)}
+            found = {(match.cells[c].kind, match.cells[c].text) for c in match.claims(i)}
             if k is None:
                 yield f"The cell {name} was missing: it was put back."
-            elif written or kinds != {released.kind}:
+            elif found != {(released.kind, released.text)}:
                 yield f"The cell {name} had been changed: it runs as released."
             elif len(match.claims(i)) > 1:
                 yield f"The cell {name} was there more than once: it runs once."
@@ -350,9 +353,8 @@ def _repairs(match, chosen, answers):
 def _assembled(release, answers, extras):
     """The release with these answers in it, and with these cells after the released ones they follow."""
     notebook = nbformat.from_dict({key: copy.deepcopy(value) for key, value in release.items() if key != "cells"})
-    free = (
-        name for name in map("extra-{}".format, range(1, 10**6)) if name not in {c.get("id") for c in release.cells}
-    )
+    taken = {cell.get("id") for cell in release.cells}
+    free = (name for name in map("extra-{}".format, count(1)) if name not in taken)
     notebook.cells = []
     for i in range(-1, len(release.cells)):
         if i >= 0:

@@ -18,12 +18,14 @@ from pathlib import Path
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 DETACH = 2
-NO_NEW_PRIVS, DROP_BOUND, DEATH_SIGNAL = 38, 24, 1
+NO_NEW_PRIVS, DROP_BOUND, DUMPABLE, ADOPT = 38, 24, 4, 36
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ETC = ("ld.so.cache", "localtime", "fonts", "alternatives", "mime.types", "nsswitch.conf")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 HOME = "/home/student"
+ROOM = "/sys"  # where the new root is mounted: a folder that is on every Linux and that no lesson needs
 NOBODY = 60_000  # the first of 5,000 user ids that own nothing
+RESERVE = 32  # processes
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -95,8 +97,8 @@ def _times(target):
     return (1024 if flag & 1024 else 0) | (2048 if flag & 2048 else 0) | (1 << 21 if flag & 4096 else 0)
 
 
-def furnish(root, megabytes):
-    """A root of our own at the empty folder `root`; nothing of the machine but what a lesson needs."""
+def furnish(megabytes, user, root=ROOM):
+    """A root of our own; nothing of the machine but what a lesson needs."""
     call("mount", None, b"/", None, REC | PRIVATE, None)
     call("mount", b"tmpfs", root.encode(), b"tmpfs", NOSUID | NODEV, f"size={megabytes}m,mode=755".encode())
     for name in SYSTEM:
@@ -108,13 +110,14 @@ def furnish(root, megabytes):
         bind(path, root + path)
     os.makedirs(f"{root}/etc", exist_ok=True)
     Path(f"{root}/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    Path(f"{root}/etc/passwd").write_text(f"student:x:{user}:{user}::{HOME}:/bin/sh\n")
     os.makedirs(f"{root}/dev/shm", mode=0o1777)
     os.chmod(f"{root}/dev/shm", 0o1777)
     for name in DEVICES:
         bind(f"/dev/{name}", f"{root}/dev/{name}", writable=True)
     os.symlink("/proc/self/fd", f"{root}/dev/fd")
     for path in ("/proc", "/tmp", HOME, "/old"):
-        os.makedirs(root + path)
+        os.makedirs(root + path, exist_ok=True)
     os.chmod(f"{root}/tmp", 0o1777)
     call("mount", b"proc", f"{root}/proc".encode(), b"proc", NOSUID | NODEV | NOEXEC, None)
     os.chdir(root)
@@ -132,7 +135,10 @@ def loopback():
 
 
 def limit(limits):
-    """What one process may use, whoever it is; memory on top of what the template already maps."""
+    """What one process may use, whoever it is; memory on top of what the template already maps.
+
+    A few more processes are held back than a cell may start, so that a snapshot can be forked beside a crowd.
+    """
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     memory = mapped + limits["memory"] * 2**20
     for what, value in (
@@ -145,15 +151,15 @@ def limit(limits):
     ):
         hard = resource.getrlimit(what)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (value, value))
+        resource.setrlimit(what, (value, value + RESERVE if what == resource.RLIMIT_NPROC else value))
 
 
-def drop(number):
-    """Give up every privilege for good."""
+def drop(user):
+    """Give up every privilege for good; nobody of the same user may look into this process or steer it."""
     if os.getuid() == 0:
         os.setgroups([])
-        os.setresgid(NOBODY + number % 5000, NOBODY + number % 5000, NOBODY + number % 5000)
-        os.setresuid(NOBODY + number % 5000, NOBODY + number % 5000, NOBODY + number % 5000)
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
     else:
         with contextlib.suppress(OSError):  # no further user namespaces inside this one
             Path("/proc/sys/user/max_user_namespaces").write_text("0")
@@ -162,20 +168,27 @@ def drop(number):
         header, data = struct.pack("Ii", 0x20080522, 0), struct.pack("6I", *[0] * 6)
         call("capset", header, data)
     call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
+    call("prctl", DUMPABLE, 0, 0, 0, 0)
 
 
-def enter(root, files, limits, number):
+def adopt():
+    """Whoever loses its parent below this process becomes its child, so that it can be found and ended."""
+    if sys.platform.startswith("linux"):
+        call("prctl", ADOPT, 1, 0, 0, 0)
+
+
+def enter(files, limits, number):
     """Become the sandbox: called once, in the first process of the namespaces that `separate` made."""
-    furnish(root, limits["disk"])
+    user = NOBODY + number % 5000 if os.getuid() == 0 else os.getuid()
+    furnish(limits["disk"], user)
     loopback()
     socket.sethostname("course")
     place(files, HOME)
     if os.getuid() == 0:
-        user = NOBODY + number % 5000
         for folder, _, names in os.walk(HOME):
             for path in (folder, *(os.path.join(folder, n) for n in names)):
-                os.chown(path, user, user)
-    drop(number)
+                os.chown(path, user, user, follow_symlinks=False)
+    drop(user)
 
 
 def place(files, folder):

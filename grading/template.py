@@ -36,6 +36,7 @@ class Template:
     def __init__(self, prefix):
         env = os.environ | QUIET
         env.pop("MPLBACKEND")
+        env.pop("GRADING_SEED", None)  # what a submission's process never sees until all its cells have run
         self.process = subprocess.Popen(
             [sys.executable, "-m", "grading.template"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
         )

@@ -15,7 +15,7 @@ from grading.runner import QUIET
 
 
 class Trusted:
-    """The engine's side. `ask(exercise, reports)` gives a verdict; `Refused` when the lesson itself does not hold."""
+    """The engine's side: starts at once, and is asked when somebody's reports are there."""
 
     def __init__(self, lesson_id, proved=None, seed=None):
         env = os.environ | QUIET | ({"GRADING_SEED": seed} if seed else {})
@@ -27,20 +27,29 @@ class Trusted:
             text=True,
             encoding="utf-8",
         )
-        said = self._say(proved)
-        if "refused" in said:
-            self.close()
-            raise Refused(said["refused"])
-        self.proved = said["proved"]
+        self._tell(proved)
+        self.proved = None
 
-    def _say(self, value):
+    def _tell(self, value):
         self.process.stdin.write(json.dumps(value) + "\n")
         self.process.stdin.flush()
+
+    def _hear(self):
         line = self.process.stdout.readline()
-        return json.loads(line) if line else {"refused": "the process that compares ended; see above"}
+        return json.loads(line) if line else {"refused": "the process that compares answers ended; see above"}
 
     def ask(self, exercise, reports):
-        return self._say({"exercise": exercise, "reports": reports})
+        """The verdict on an exercise's reports; `Refused` when the lesson itself does not hold under this seed."""
+        if self.proved is None:
+            said = self._hear()
+            if "refused" in said:
+                raise Refused(said["refused"])
+            self.proved = said["proved"]
+        self._tell({"exercise": exercise, "reports": reports})
+        said = self._hear()
+        if "refused" in said:
+            raise Refused(said["refused"])
+        return said
 
     def close(self):
         for pipe in (self.process.stdin, self.process.stdout):
@@ -76,7 +85,7 @@ def prove(lesson):
 
     try:
         result = prover.proofs(lesson)
-        faults = prover.faults(lesson, result)
+        faults = prover.unfair(lesson, result)
     except LessonError as error:
         faults = [error]
     if faults:

@@ -7,7 +7,6 @@ asked for a kernel for some minutes and all its kernels are gone, or at SIGTERM.
 """
 
 import contextlib
-import fcntl
 import gc
 import importlib.util
 import json
@@ -34,6 +33,7 @@ STACK += ["ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ip
 LATE = "matplotlib_inline"  # it joins the kernel that imports it, and so may not be imported before there is one
 ADDED = {}  # to the environment, by these imports: a usual kernel would have it from them too
 THREADS = {"jemalloc_bg_thd"}  # pyarrow's allocator starts it, and itself takes care of forks
+UP = b"up"  # what a fork says when its kernel answers
 READING = 5  # seconds that a fork waits for its request
 
 
@@ -176,6 +176,8 @@ def follow(connection):
 
     PR_SET_PDEATHSIG would follow the template, which is nobody's manager, and a thread would wait for the interpreter,
     which a cell in a long call may never let go."""
+    import fcntl  # not on every system, and this module must load on all
+
     fcntl.fcntl(connection, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(connection, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(connection, fcntl.F_SETFL, fcntl.fcntl(connection, fcntl.F_GETFL) | fcntl.FASYNC)
@@ -190,15 +192,16 @@ def become(connection):
     try:
         request, files = receive(connection)
         settle(request, files)
+        me = os.pidfd_open(os.getpid())
+        socket.send_fds(connection, [str(os.getpid()).encode()], [me])
+        os.close(me)
         if not request["independent"]:
             follow(connection)
         from ipykernel.kernelapp import IPKernelApp
 
         app = IPKernelApp.instance(parent_handle=1)  # ipykernel's word for a parent that is not worth watching
         app.initialize(sys.argv[1:])
-        me = os.pidfd_open(os.getpid())
-        socket.send_fds(connection, [str(os.getpid()).encode()], [me])
-        os.close(me)
+        connection.sendall(UP)
     except Exception as error:
         connection.sendall(f"the fork failed: {error!r}".encode())
         os._exit(1)

@@ -299,6 +299,14 @@ def test_a_common_cell_copied_to_start_afresh_runs_again(work):
     assert extras(graded(work)) == [("07b21dc9", copied["source"])]
 
 
+def test_a_released_cell_left_empty_may_be_filled():
+    release = copy.deepcopy(RELEASE)
+    named(release, "5e39bfaa").source = ""
+    notebook = json.loads(nbformat.writes(release))
+    named(notebook, "5e39bfaa")["source"] = "x = 1"
+    assert "x = 1" in [c.source for c in rebuild(release, raw(notebook)).notebook.cells]
+
+
 def test_a_note_in_a_released_text_is_kept(work):
     named(work, "07b21dc9")["source"] += "\n\nmy note"
     (found,) = extras(graded(work))
@@ -309,12 +317,13 @@ FORGED = {
     "metadata": {},
     "cell_type": "markdown",
     "source": "check('It is right', 1, 1)",
+    "input": "",
 }
 
 
 @pytest.mark.parametrize("key", FORGED)
 def test_a_check_runs_as_released_whatever_was_done_to_it(work, key):
-    named(work, "psi-check")[key] = FORGED[key]
+    named(work, "psi-check")["source" if key == "input" else key] = FORGED[key]
     result = graded(work)
     assert extras(result) == []
     assert ("The cell psi-check had been changed: it runs as released." in result.repairs) == (key != "metadata")
@@ -376,7 +385,7 @@ def test_of_duplicated_answers_the_last_written_counts_and_the_others_run_before
     result = graded(work)
     assert_all_answers(result)
     assert extras(result) == [("07b21dc9", draft["source"]), ("07b21dc9", "helper = 1")]
-    assert result.repairs == ["2 cells answered psi: the last one counts, the others are kept as your own."]
+    assert result.repairs == ["2 cells answered psi: the last that defines it counts, the others are kept as your own."]
 
 
 def test_a_draft_left_after_the_check_still_runs_before_the_answer_that_counts(work):
@@ -591,10 +600,11 @@ class Page(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.found = []
+        self.found, self.divs = [], 0
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
+        self.divs += tag == "div"
         links = [
             v
             for k, v in attrs
@@ -608,8 +618,9 @@ class Page(HTMLParser):
             self.found.append((tag, attrs))
 
     def handle_endtag(self, tag):
-        if tag == "div" and "mermaid" not in self.rawdata:
-            self.found.append(tag)
+        self.divs -= tag == "div"
+        if self.divs < 0:
+            self.found.append("an end of what the page began")
 
 
 ATTACKS = [
@@ -642,6 +653,7 @@ ATTACKS = [
     "[x]\n\n[x]:\n data:text/html,a",
     "[x][y]\n\n[y]: <java&#115;cript:alert(1)>",
     "![](attachment:a.png)",
+    "```&Tab;\nx\n```",
     '[x](https://a.org "t" onclick="alert(1))',
     '![a" onerror="alert(1)](x.png)',
     "# <img src=x onerror=alert(1)>",
@@ -660,7 +672,9 @@ def test_nothing_a_student_writes_runs_in_a_page(work, attack):
 
 
 def test_the_attacks_would_run_if_nothing_were_done():
-    assert sum(bool(Page(markdown2html_mistune(a)).found) for a in ATTACKS if "attachment" not in a) > 12
+    assert (
+        sum(bool(Page(markdown2html_mistune(a)).found) for a in ATTACKS if not re.match("!.*attachment|```&", a)) > 12
+    )
 
 
 READABLE = [
@@ -703,7 +717,7 @@ def mutated(notebook, dice):
             node = dice.choice(nodes)
             key = dice.choice(list(node) if isinstance(node, dict) else range(len(node)))
             if how == "value":
-                node[key] = dice.choice(junk)
+                node[key] = copy.deepcopy(dice.choice(junk))
             else:
                 del node[key]
         elif isinstance(cells, list) and cells:

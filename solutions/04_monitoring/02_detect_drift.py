@@ -146,7 +146,8 @@ def psi(reference, current, bins=10, floor=1e-4):
 some = np.random.default_rng(1).normal(size=5_000)
 holes = np.where(np.arange(5_000) % 4 == 0, np.nan, some + 0.3)
 said, said_in_july = winter.p_late.to_numpy(), july.p_late.to_numpy()
-check("Winter has not drifted from itself", psi(said, said), 0)
+visibility = known.visib[is_winter].to_numpy(), known.visib[year.month == 7].to_numpy()
+check("A sample has not drifted from itself", psi(some, some), 0)
 check("A sample four times smaller and half a unit higher", psi(some, some[::4] + 0.5), 0.26871, tolerance=0.02)
 check("Twice as wide: more flights beyond both ends", psi(some, 2 * some), 0.49428, tolerance=0.02)
 check("A quarter of the current values is missing", psi(some, holes), 0.08593, tolerance=0.02)
@@ -154,14 +155,12 @@ check("A quarter of the reference's values is missing", psi(holes, some), 0.0859
 check("All above the reference: nine empty bins", psi(some, some + 9), 8.28308, tolerance=0.01)
 check("What the model says in July, in ten bins", psi(said, said_in_july), 0.02173, tolerance=0.03)
 check("The same in twenty bins", psi(said, said_in_july, bins=20), 0.03567, tolerance=0.03)
+check("Visibility, mostly ten miles: many ties", psi(*visibility), between(0.06, 0.3))
 ### BEGIN HIDDEN TESTS
 check(
     "Temperature in July: every flight in the last bin", psi(winter.temp.to_numpy(), july.temp.to_numpy()), at_least(7)
 )
 check("Another floor", psi(some, some + 9, floor=0.01), 3.93742, tolerance=0.01)
-check(
-    "Visibility, mostly ten miles: many ties", psi(winter.visib.to_numpy(), july.visib.to_numpy()), between(0.06, 0.3)
-)
 check("Humidity in July", psi(winter.humid.to_numpy(), july.humid.to_numpy()), between(0.31, 0.345))
 ### END HIDDEN TESTS
 
@@ -266,7 +265,8 @@ def psi(reference, current, bins=10, floor=1e-4):
 
 
 # %% mistake="psi"
-# Divide by the number of values that are there; with the missing ones in the denominator the shares no longer sum to 1.
+# Divide by the number of values that are there; with the missing ones in the denominator the shares no longer sum to
+# 1.
 def psi(reference, current, bins=10, floor=1e-4):
     cuts = np.nanquantile(reference, np.linspace(0, 1, bins + 1)[1:-1])
 
@@ -313,13 +313,14 @@ def psi(reference, current, bins=10, floor=1e-4):
 
 
 # %% mistake="psi"
-# Count the reference's shares as you count the current ones: where values repeat, a bin holds more or less than 1/bins.
+# Count the reference's shares as you count the current ones: where values repeat, a bin holds more or less than
+# 1/bins.
 def psi(reference, current, bins=10, floor=1e-4):
     reference, current = (np.asarray(x, dtype=float) for x in (reference, current))
     reference, current = reference[~np.isnan(reference)], current[~np.isnan(current)]
     cuts = np.quantile(reference, np.linspace(0, 1, bins + 1)[1:-1])
     q = np.maximum(np.bincount(np.searchsorted(cuts, current), minlength=bins) / len(current), floor)
-    return round(float(np.sum((q - 1 / bins) * np.log(q * bins))), 6)
+    return float(np.sum((q - 1 / bins) * np.log(q * bins)))
 
 
 # %% alternative="psi"
@@ -352,18 +353,17 @@ def psi(reference, current, bins=10, floor=1e-4):
 
 
 # %% [markdown]
-# A rule of thumb from credit scoring calls a PSI below 0.1 quiet and one above 0.25 loud. It is a rule for quarters of
-# a portfolio, not for months of weather: March, against the winter that it is part of, scores 0.5 in
-# temperature.
+# A rule of thumb from credit scoring calls a PSI below 0.1 quiet and one above 0.25 loud. It is a rule for quarters
+# of a portfolio, not for months of weather: March, against the winter that it is part of, scores 0.5 in temperature.
 
 # %% [markdown]
 # Temperature scores about 8 in every month from June to September. That is a ceiling: with nine of ten bins empty,
 # `floor` alone sets it. The model does not even use that column, and its output stays below 0.04 in every month.
 
 # %% [markdown]
-# Of the model's numeric inputs humidity moves most: about 0.33 in July and 0.32 in December, both loud. The same alarm in the
-# month in which the model failed and in one in which it was as good as ever: an input monitor cannot see harm. What
-# it sees at once, without waiting for a single label, is a feed that breaks.
+# Of the model's numeric inputs humidity moves most: about 0.33 in July and 0.32 in December, both loud. The same
+# alarm in the month in which the model failed and in one in which it was as good as ever: an input monitor cannot see
+# harm. What it sees at once, without waiting for a single label, is a feed that breaks.
 
 # %% [markdown]
 # ## Exercise 2: tell a large change from a sure one
@@ -406,12 +406,12 @@ many, few = noise.normal(size=3_000), noise.normal(0.05, 1, size=2_000)
 low, high, spread = np.array([1, 2, 3, 4.0]), np.array([5, 6, 7, 8.0]), np.array([3.5, 4.5, 5.5, 0])
 september = year.hour[year.month == 9].to_numpy()
 check("Two samples that are one and the same", ks(many, many), (0.0, 1.0, False))
-check("The largest gap of two small samples", ks(low, spread)[0], 0.5)
 check("Four values all below four others, and the other way round", [ks(low, high)[0], ks(high, low)[0]], [1.0, 1.0])
+check("The largest gap of two small samples", ks(low, spread)[0], 0.5)
 check("Half apart, but only four values against four: not sure", ks(low, spread)[2], False)
 check("The gap of 3,000 and 2,000 draws", ks(many, few)[0], 0.03883)
 check("How likely such a gap is if nothing has drifted", ks(many, few)[1], 0.0529, tolerance=0.05)
-check("A gap that comes up six times in seven", ks(many, many[::2])[1], 0.8688, tolerance=0.05)
+check("A gap that comes up nine times in ten", ks(many, many[::2])[1], 0.91385, tolerance=0.05)
 check("A gap of 0.039 that matters, at α = 0.01", ks(many, few, smallest=0.03)[2], False)
 check("The same at α = 0.1", ks(many, few, smallest=0.03, alpha=0.1)[2], True)
 check("September's hours: sure, and too small to matter", ks(winter.hour.to_numpy(), september)[2], False)
@@ -422,7 +422,7 @@ from scipy import stats
 gap = stats.ks_2samp(winter.p_late, july.p_late).statistic
 sure = stats.ks_2samp(few, many + 0.02, method="asymp").pvalue
 ### END EXPECTED
-check("What the model says in July, against scipy", ks(said, said_in_july)[0], gap)
+check("What the model says in July, against scipy", ks(winter.p_late.to_numpy(), july.p_late.to_numpy())[0], gap)
 check("Samples exchanged, against scipy", ks(few, many + 0.02)[1], sure, tolerance=0.05)
 check("A large gap between ten flights and ten is not sure", ks(np.arange(10), np.arange(10) + 3.5)[2], False)
 check("September's hours, if a gap of 0.02 matters", ks(winter.hour.to_numpy(), september, smallest=0.02)[2], True)
@@ -435,7 +435,8 @@ check(
 
 
 # %% mistake="ks"
-# Ask for a large gap as well as a small p: with 28,000 flights a month nearly every gap is sure, and most do not matter.
+# Ask for a large gap as well as a small p: with 28,000 flights a month nearly every gap is sure, and most do not
+# matter.
 def ks(reference, current, smallest=0.1, alpha=0.01):
     from scipy.stats import ks_2samp
 
@@ -573,8 +574,8 @@ def ks(reference, current, smallest=0.1, alpha=0.01):
 # %% [markdown]
 # Return `(auc, p)`; every random choice comes from `rng`.
 #
-# - Split each sample in random halves; fit a clone of `classifier` on the first halves (reference is 0, current is 1).
-#   Score the probability of 1 on the second halves by the area under the ROC curve.
+# - Split each sample in random halves; fit a clone of `classifier` on the first halves (reference is 0, current is
+#   1). Score the probability of 1 on the second halves by the area under the ROC curve.
 # - $p$: shuffle the labels of the second halves `permutations` times; count how often the area is at least as large,
 #   add one above and below: $p = (1 + \text{count}) / (1 + \text{permutations})$ (Phipson & Smyth 2010).
 
@@ -619,26 +620,26 @@ def noise_frame(rows, shift=0.0):
 
 
 spring = two_sample(cold, may, trees, draw, permutations=19)
-check("Two random halves of winter look alike", two_sample(one, other, trees, draw, 9)[0], between(0.4, 0.6))
+check("Two random halves of winter look alike", two_sample(one, other, trees, draw, 4)[0], between(0.38, 0.62))
 check("May is not winter", spring[0], at_least(0.9))
 check(
     "No shuffle comes near: p is one in twenty",
     spring,
     satisfies("has p = 0.05 in second place", lambda pair: abs(pair[1] - 0.05) < 1e-9),
 )
-check("Humidity joined to the wrong hours", two_sample(cold, wrong_hours, trees, draw, 9)[0], at_least(0.75))
+check("Humidity joined to the wrong hours", two_sample(cold, wrong_hours, trees, draw, 4)[0], at_least(0.75))
 check(
     "A thousand rows and a hundred, moved",
-    two_sample(noise_frame(1_000), noise_frame(100, 1), plain, draw, 9)[0],
+    two_sample(noise_frame(1_000), noise_frame(100, 1), plain, draw, 4)[0],
     at_least(0.6),
 )
-check("Winter then May, against May then winter", two_sample(*turned, trees, draw, 9)[0], between(0.38, 0.62))
-still = [two_sample(noise_frame(80), noise_frame(80), plain, draw, 9) for _ in range(24)]
-check("Where nothing differs, p is middling on average", np.mean([p for _, p in still]), between(0.3, 0.8))
+check("Winter then May, against May then winter", two_sample(*turned, plain, draw, 4)[0], between(0.38, 0.62))
+still = [two_sample(noise_frame(60), noise_frame(60), plain, draw, 4) for _ in range(16)]
+check("Where nothing differs, p is middling on average", np.mean([p for _, p in still]), between(0.3, 0.9))
 check("Where nothing differs, some areas fall below one half", min(area for area, _ in still), at_most(0.5))
 ### BEGIN HIDDEN TESTS
-same = [two_sample(one, other, trees, np.random.default_rng(5), 9) for _ in range(2)]
-check("Humidity joined to the wrong hours, exchanged", two_sample(wrong_hours, cold, trees, draw, 9)[0], at_least(0.75))
+same = [two_sample(one, other, plain, np.random.default_rng(5), 4) for _ in range(2)]
+check("Humidity joined to the wrong hours, exchanged", two_sample(wrong_hours, cold, trees, draw, 4)[0], at_least(0.75))
 check(
     "The same seed gives the same pair",
     list(same),
@@ -646,9 +647,9 @@ check(
 )
 check("The classifier that you were given is still unfitted", [hasattr(plain, "coef_")], [False])
 check(
-    "p counts in tenths when there are nine shuffles",
+    "p counts in fifths when there are four shuffles",
     [p for _, p in still],
-    satisfies("has whole tenths, one to ten", lambda ps: all(round(p * 10, 6) in range(1, 11) for p in ps)),
+    satisfies("has whole fifths, one to five", lambda ps: all(round(p * 5, 6) in range(1, 6) for p in ps)),
 )
 ### END HIDDEN TESTS
 
@@ -688,7 +689,8 @@ def two_sample(reference, current, classifier, rng, permutations=99):
 
 
 # %% mistake="two_sample"
-# Label the current rows 1 and the reference rows 0, and score the probability of 1: an area near 0 is the mirror image.
+# Label the current rows 1 and the reference rows 0, and score the probability of 1: an area near 0 is the mirror
+# image.
 def two_sample(reference, current, classifier, rng, permutations=99):
     rows = pd.concat([reference, current], ignore_index=True)
     label = np.repeat([0, 1], [len(reference), len(current)])
@@ -813,8 +815,8 @@ def two_sample(reference, current, classifier, rng, permutations=99):
 # %% [markdown]
 # Return that day, or `None`.
 #
-# - A loss counts on the UTC day on which its label becomes *known* (`known_at`), not on the day of departure. Rows come
-#   in any order.
+# - A loss counts on the UTC day on which its label becomes *known* (`known_at`), not on the day of departure. Rows
+#   come in any order.
 # - A flight that never arrived has no loss, and perhaps no `known_at`: leave it out.
 # - Days are counted from 1, and only those with at least one loss. The mean of a day is over its flights;
 #   $\bar x_t$ is over days.
@@ -839,7 +841,7 @@ def tape(daily, flights_a_day=1, hour=13):
     """Losses and the times they became known, in no order: so many flights a day, all with that day's loss."""
     days = pd.Series(pd.date_range("2013-05-01", periods=len(daily), tz="UTC") + pd.Timedelta(hours=hour))
     known_at = days.repeat(flights_a_day).reset_index(drop=True)
-    order = np.random.default_rng(5).permutation(len(known_at))
+    order = np.random.default_rng(11).permutation(len(known_at))
     return pd.Series(np.repeat(daily, flights_a_day)).iloc[order], known_at.iloc[order]
 
 
@@ -864,7 +866,9 @@ check(
     pd.Timestamp("2013-05-10", tz="UTC"),
 )
 check(
-    "Twice the threshold, a later alarm", page_hinkley(*tape(jump), threshold=0.9), pd.Timestamp("2013-06-18", tz="UTC")
+    "Four times the threshold, a later alarm",
+    page_hinkley(*tape(jump), threshold=1.8),
+    pd.Timestamp("2013-06-27", tz="UTC"),
 )
 check("A slow rise smaller than δ is no alarm", page_hinkley(*tape(slow)), None)
 check("Five days without an arrival are passed over", page_hinkley(*tape(gap)), pd.Timestamp("2013-06-12", tz="UTC"))
@@ -1061,7 +1065,8 @@ def page_hinkley(losses, known_at, delta=0.02, threshold=0.45, warm_up=30):
 
 # %% [markdown]
 # Fed with the excess from January on, it sounds on 10 July, a hundred days after the release: that is the price of
-# waiting for labels and for certainty. We set δ to half of a rise worth noticing, 0.04, and the threshold by its false alarms.
+# waiting for labels and for certainty. We set δ to half of a rise worth noticing, 0.04, and the threshold by its
+# false alarms.
 
 # %%
 landed = year.dropna(subset=["excess"]).sort_values("arr", kind="stable")
@@ -1075,8 +1080,9 @@ height = (sums - np.minimum.accumulate(sums, axis=1))[:, 29:].max(axis=1)
 print({limit: f"{np.mean(height > limit):.0%}" for limit in (0.3, 0.45, 0.6)})
 
 # %% [markdown]
-# These are years put together from weeks of winter, years without drift: at 0.45 about one in eight of them has an alarm.
-# Started on 1 April instead, the test stays silent all year, for it takes the first weeks that it sees for normal.
+# These are years put together from weeks of winter, years without drift: at 0.45 about one in nine of them has an
+# alarm. Started on 1 April instead, the test stays silent all year, for it takes the first weeks that it sees for
+# normal.
 
 # %%
 plt.figure(figsize=(9, 3.2), layout="constrained")
@@ -1089,9 +1095,9 @@ plt.legend(loc="lower center", ncols=3)
 plt.show()
 
 # %% [markdown]
-# Single days leap up and down; the mean of four weeks climbs from spring to July, above zero, then falls back. river's ADWIN needs no
-# threshold, only a confidence (0.002): it drops the old part of its window when any two parts differ too much
-# to be chance (Bifet & Gavaldà 2007).
+# Single days leap up and down; the mean of four weeks climbs from spring to July, above zero, then falls back.
+# river's ADWIN needs no threshold, only a confidence (0.002): it drops the old part of its window when any two parts
+# differ too much to be chance (Bifet & Gavaldà 2007).
 
 # %% [markdown]
 # We let it watch the same excess flight by flight, then the same flights in shuffled order, then day by day. Guess
@@ -1111,8 +1117,9 @@ for name, losses in (("flight by flight", landed.excess), ("shuffled", shuffled)
     print(f"{name}: {alarms} alarms, {rises} of them for a rise, in {len(losses):,} values")
 
 # %% [markdown]
-# Shuffled, the very same losses raise no alarm: the test is sound for independent values. In the order in which they came,
-# it takes each stormy afternoon for a new world, and its end for another. Day by day, 366 values are too few for it.
+# Shuffled, the very same losses raise no alarm: the test is sound for independent values. In the order in which they
+# came, it takes each stormy afternoon for a new world, and its end for another. Day by day, 366 values are too few
+# for it.
 
 # %% [markdown]
 # A loss monitor has its own blind spots. It is late, it knows nothing of cancelled flights, which never get a label,
@@ -1158,7 +1165,7 @@ def day_block_p(days, values, current, rng, permutations=99):
 
 
 # %% check="day_block_p" points=3
-def false_alarms(choose, trials=200):
+def false_alarms(choose, trials=120):
     """How often p ≤ .05 for days that `choose` takes from one and the same winter."""
     dice = np.random.default_rng(6)
     return np.mean([day_block_p(day_of, heat, choose(dice), dice, 19) <= 0.05 for _ in range(trials)])
@@ -1173,24 +1180,24 @@ def one_week(dice):
     return winter_days[start : start + 7]
 
 
-alike, last_third = np.repeat(0.1, len(day_of)), winter_days[60:]
+alike, last_third = np.repeat(31.7, len(day_of)), winter_days[60:]
 thaw = heat + 60 * np.isin(day_of, last_third)
-seven = np.array([1, 1, 2, 2, 2, 2, 3, 4, 4, 4, 4, 5, 5, 6, 7, 7, 7, 7])
-counted = np.array([8.0, 7, 1, 3, 9, 0, 9, 0, 0, 9, 4, 3, 0, 1, 6, 7, 5, 4])
+seven = np.array([1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 5, 6, 7, 7, 7, 7])
+counted = np.array([2.0, 1, 0, 3, 8, 3, 6, 3, 1, 8, 2, 1, 8, 8, 4, 3])
+most = np.setdiff1d(winter_days, winter_days[45:50])
 dice = np.random.default_rng(7)
 check("When every hour is alike, no day stands out", day_block_p(day_of, alike, winter_days[:7], dice, 39), 1.0)
 check("A thaw of thirty days: no shuffle comes near", day_block_p(day_of, thaw, last_third, dice, 39), 0.025)
 check("Thirty days of frost stand out as much", day_block_p(day_of, -thaw, last_third, dice, 39), 0.025)
 check(
-    "Three days of seven: p near 30 in 35",
-    day_block_p(seven, counted, np.array([3, 4, 6]), dice, 2_000),
-    between(0.82, 0.895),
+    "Three days of seven: p near 14 in 35",
+    day_block_p(seven, counted, np.array([1, 2, 5]), dice, 2_000),
+    between(0.355, 0.445),
 )
-check("False alarms when one day is drawn at random", false_alarms(one_day), at_most(0.13))
-check("False alarms for a week of neighbours: not honest", false_alarms(one_week), between(0.1, 0.45))
+check("Eighty-five days against five", day_block_p(day_of, heat, most, dice, 199), between(0.29, 0.62))
+check("False alarms when one day is drawn at random", false_alarms(one_day), at_most(0.15))
+check("False alarms for a week of neighbours: not honest", false_alarms(one_week), between(0.06, 0.45))
 ### BEGIN HIDDEN TESTS
-unequal = np.array([1, 2, 2, 2, 3, 3, 4]), np.array([9.0, 1, 2, 3, 9, 0, 4])
-check("Four days, one current: p in the long run", day_block_p(*unequal, np.array([1]), dice, 2_000), between(0.2, 0.3))
 check(
     "A rare day among ninety",
     day_block_p(day_of, heat + 60 * (day_of == 44), np.array([44]), dice, 399),
@@ -1199,7 +1206,7 @@ check(
 check(
     "False alarms for seven scattered days",
     false_alarms(lambda d: d.choice(winter_days, 7, replace=False)),
-    at_most(0.13),
+    at_most(0.15),
 )
 ### END HIDDEN TESTS
 
@@ -1401,8 +1408,9 @@ for _ in range(3):
 print(areas)
 
 # %% [markdown]
-# Split by rows it finds a difference between days that differ in nothing but their date: it has seen the hour before and the hour after.
-# Split by whole days it is left with chance. Where rows are alike within a day, whole days go to one half or the other.
+# Split by rows it finds a difference between days that differ in nothing but their date: it has seen the hour before
+# and the hour after. Split by whole days it is left with chance. Where rows are alike within a day, whole days go to
+# one half or the other.
 
 # %% [markdown]
 # ## Exercise 6: turn an alarm into an action
@@ -1451,7 +1459,7 @@ check("The model is exactly seven days old", react(0.1, 0.03, 0.0, 7), "train a 
 ### BEGIN HIDDEN TESTS
 check("Six days old", react(0.1, 0.021, 0.2, 6), "roll back")
 check("A broken feed on the first day", react(0.0, None, 0.21, 0), "repair the feed")
-check("A week before the twentieth day", react(0.3, 0.021, 0.0, 13), "train a challenger")
+check("Thirteen days old", react(0.3, 0.021, 0.0, 13), "train a challenger")
 ### END HIDDEN TESTS
 
 
@@ -1576,12 +1584,12 @@ for first, last, month in ((4, 6, 7), (9, 11, 12)):
     p = pd.Series(predict(challenger, known[now]), index=year.index[now])
     gain = year.log_loss[now] - log_loss(year.late[now], p)
     days = gain.groupby(year.sched_dep[now].dt.floor("D")).mean()
-    print(
-        f"month {month}: the challenger gains {gain.mean():+.3f} a flight, and wins {(days > 0).sum()} days of {len(days)}"
-    )
+    print(f"month {month}: the challenger gains {gain.mean():+.3f} nats, on {(days > 0).sum()} days of {len(days)}")
 
 # %% [markdown]
-# CHALLENGE
+# July's challenger gains 0.049 nats a flight, more than the model had lost. December's loses 0.039: it learned from
+# three easy months, and a model that obeyed every alarm would have been replaced by a worse one. A gate decides which
+# ships; lesson 1 of delivery builds it.
 
 # %% [markdown]
 # ## The answer
@@ -1591,8 +1599,8 @@ for first, last, month in ((4, 6, 7), (9, 11, 12)):
 # fell behind a forecast that knows nothing but the hour.
 
 # %% [markdown]
-# What should we have done? Watch inputs to find broken feeds early. Watch losses, against something as hard-pressed by the same
-# days, to find harm. Let only harm ask for a challenger, and let it ship only when it beats the champion.
+# What should we have done? Watch inputs to find broken feeds early. Watch losses, against something as hard-pressed
+# by the same days, to find harm. Let only harm ask for a challenger, and let it ship only when it beats the champion.
 #
 # In production, people compute PSI or KS per feature and day with tools such as Evidently, whylogs or a query
 # in the warehouse, and run Page–Hinkley or ADWIN (river) on losses as labels arrive. They pair every alarm with
@@ -1608,14 +1616,14 @@ for first, last, month in ((4, 6, 7), (9, 11, 12)):
 # - how you keep false alarms down (size as well as $p$, days instead of rows), and which alarm leads to a new model.
 #
 # ### BEGIN SOLUTION
-# I compare each input with the months the model was trained on: PSI per feature, and KS with a smallest gap
-# that matters, because at 28,000 flights a month nearly any gap is significant; a domain classifier covers changes in how
-# inputs go together. That finds broken feeds at once, but it cannot see harm: humidity had a PSI of about 0.33 in July,
-# when the model fell behind the simple forecast, and 0.32 in December, when it was as good as in winter. So I also run
-# Page–Hinkley on the daily loss minus a simple forecast's, because bare log loss rises whenever more flights are late.
-# It sounded on 10 July. Losses come late, leave out cancelled flights and do not name the cause. I count days, not rows,
-# because flights of one day share their weather, and I know that even that is too optimistic for a week of neighbours.
-# A broken feed is repaired, a fresh release is rolled back, a risen loss trains a challenger that must beat the
-# champion (July's would have gained 0.049 a flight, December's would have lost 0.039), and drift without harm is
-# only watched.
+# I compare each input with the months the model was trained on: PSI per feature, and KS with a smallest gap that
+# matters, because at 28,000 flights a month nearly any gap is significant; a domain classifier covers changes in how
+# inputs go together. That finds broken feeds at once, but it cannot see harm: humidity had a PSI of about 0.33 in
+# July, when the model fell behind the simple forecast, and 0.32 in December, when it was as good as in winter. So I
+# also run Page–Hinkley on the daily loss minus a simple forecast's, because bare log loss rises whenever more flights
+# are late. It sounded on 10 July. Losses come late, leave out cancelled flights and do not name the cause. I count
+# days, not rows, because flights of one day share their weather, and I know that even that is too optimistic for a
+# week of neighbours. A broken feed is repaired, a fresh release is rolled back, a risen loss trains a challenger that
+# must beat the champion (July's would have gained 0.049 a flight, December's would have lost 0.039), and drift
+# without harm is only watched.
 # ### END SOLUTION

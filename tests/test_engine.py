@@ -1,0 +1,235 @@
+"""The grading engine as a teacher runs it: resumed after any kill, shared by two teachers, quick the second time."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import nbformat
+import psutil
+import pytest
+
+from grading import new
+from grading.lesson import ROOT
+
+SECTION, STUDENTS = "01_try", 12
+KILLS = int(os.environ.get("DAYTWO_KILLS", "5"))  # 50 when somebody wants to be sure
+LESSON = new.TEMPLATE.format(title="Try")
+LESSON = re.sub(
+    r"# %%\nimport matplotlib.*?(?=# %% \[markdown\]\n# ## Exercise)",
+    "# %%\nfrom grading import check\n\n",
+    LESSON,
+    flags=re.S,
+)
+MARKS = """
+select student.id, grade_cell_base.name, grade.auto_score, grade.manual_score, grade.needs_manual_grade
+from grade join submitted_notebook on grade.notebook_id = submitted_notebook.id
+join submitted_assignment on submitted_notebook.assignment_id = submitted_assignment.id
+join student on submitted_assignment.student_id = student.id
+join base_cell grade_cell_base on grade.cell_id = grade_cell_base.id order by 1, 2
+"""
+
+
+class School:
+    """A course of one small lesson with a class that has handed in, and the commands that a teacher types."""
+
+    def __init__(self, root):
+        self.root, self.classroom = root, root / "classroom"
+        self.env = os.environ | {"PYTHONPATH": str(root)}
+        self.env.pop("GRADING_SEED", None)
+
+    def start(self, *words, **env):
+        return subprocess.Popen([sys.executable, "-m", *words], cwd=self.root, env=self.env | env, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+
+    def run(self, *words, code=0, **env):
+        process = self.start(*words, **env)
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == code, said
+        return said
+
+    def grade(self, *words, **more):
+        return self.run("grading", "grade", SECTION, *words, **more)
+
+    def marks(self):
+        with sqlite3.connect(self.classroom / "gradebook.db") as book:
+            return book.execute(MARKS).fetchall()
+
+    def pages(self):
+        return {p.parent.parent.name: p.read_bytes() for p in self.classroom.glob("autograded/*/*/*.ipynb")}
+
+    def deserved(self):
+        known = json.loads((self.classroom / f"deserved-{SECTION}.json").read_text())
+        return {(s, name): mark for s, found in known.items() for name, mark in found["01_it"].items()}
+
+    def forget(self, *more):
+        for name in ("autograded", "gradebook.db", "gradebook.db-wal", "gradebook.db-shm", *more):
+            path = self.classroom / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("school")
+    shutil.copytree(ROOT / "grading", root / "grading", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("nbgrader_config.py", "requirements.txt"):
+        shutil.copy(ROOT / name, root)
+    (root / "solutions" / SECTION).mkdir(parents=True)
+    (root / "solutions" / SECTION / "01_it.py").write_text(LESSON, encoding="utf-8")
+    school = School(root)
+    school.run("grading", "build")
+    school.run("grading", "simulate", SECTION, "--students", str(STUDENTS), "--seed", "3")
+    return school
+
+
+@pytest.fixture
+def school(made):
+    made.forget("cache")
+    return made
+
+
+def ours(school):
+    """Processes that belong to the school's runs."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "environ"]):
+        environ = process.info["environ"] or {}
+        if environ.get("PYTHONPATH") == str(school.root):
+            found.append(process)
+    return found
+
+
+def test_every_mark_is_the_one_it_deserves_and_nothing_is_left_running(school):
+    said = school.grade()
+    assert f"{STUDENTS} graded" in said
+    marks = {(s, name): auto for s, name, auto, *_ in school.marks()}
+    assert all(marks[key] == mark for key, mark in school.deserved().items())
+    time.sleep(0.5)
+    assert ours(school) == []
+
+
+def test_spoken_answers_wait_for_a_teacher_only_if_there_is_something_to_read(school):
+    page = school.classroom / "submitted" / "student01" / SECTION / "01_it.ipynb"
+    before = page.read_bytes()
+    notebook = nbformat.reads(before, as_version=4)
+    notebook.cells[-1].source += "\nI would count days."
+    nbformat.write(notebook, page)
+    try:
+        school.grade()
+    finally:
+        page.write_bytes(before)
+    rows = {s: (auto, review) for s, name, auto, _, review in school.marks() if name.startswith("say")}
+    assert rows["student01"] == (None, 1) and rows["student02"] == (0, 0)
+
+
+def test_a_second_run_changes_nothing_and_executes_nothing(school):
+    school.grade()
+    before = school.marks(), school.pages()
+    said = school.grade()
+    assert f"0 graded, {STUDENTS} unchanged" in said
+    said = school.grade("--force")
+    assert f"{STUDENTS} graded" in said and f"{STUDENTS} notebooks from the cache" in said
+    assert (school.marks(), school.pages()) == before
+
+
+def test_a_manual_mark_outlives_a_regrade(school):
+    school.grade()
+    with sqlite3.connect(school.classroom / "gradebook.db") as book:
+        book.execute("update grade set manual_score = 0.5 where id in (select id from grade limit 1)")
+    school.grade("--force")
+    assert [row[3] for row in school.marks()].count(0.5) == 1
+
+
+def test_killed_at_any_moment_it_goes_on_and_ends_the_same(school):
+    started = time.monotonic()
+    school.grade()
+    whole, expected = time.monotonic() - started, (school.marks(), school.pages())
+    school.forget("cache")
+    dice, executed = random.Random(7), 0
+    for _ in range(KILLS):
+        process = school.start("grading", "grade", SECTION)
+        time.sleep(dice.uniform(0.1, 1.1 * whole))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    said = school.grade()
+    assert (school.marks(), school.pages()) == expected
+    executed = len(list(school.classroom.glob("cache/results/*/*.json")))
+    assert executed <= STUDENTS and "need a look" in said
+
+
+def test_two_teachers_grade_while_a_third_looks(school):
+    first, second = (school.start("grading", "grade", SECTION, "--force") for _ in range(2))
+    looks = 0
+    while first.poll() is None or second.poll() is None:
+        code = f"from nbgrader.apps import NbGraderAPI; from traitlets.config import PyFileConfigLoader as L; api = NbGraderAPI(config=L('nbgrader_config.py', path='.').load_config()); api.get_submissions('{SECTION}'); api.get_students()"
+        subprocess.run([sys.executable, "-c", code], cwd=school.root, env=school.env, check=True, capture_output=True)
+        looks += 1
+    for process in (first, second):
+        said, _ = process.communicate()
+        assert process.returncode == 0 and "locked" not in said, said
+    marks = {(s, name): auto for s, name, auto, *_ in school.marks()}
+    assert looks and all(marks[key] == mark for key, mark in school.deserved().items())
+
+
+def test_nobody_is_graded_when_an_answer_of_the_lesson_fails(school):
+    path = school.root / "solutions" / SECTION / "01_it.py"
+    path.write_text(LESSON.replace("14, 90]), 0.2)", "14, 90]), 0.3)"), encoding="utf-8")
+    try:
+        said = school.grade(code=1)
+    finally:
+        path.write_text(LESSON, encoding="utf-8")
+    assert "Nobody was graded" in said and "this answer of 'share_late' fails" in said and school.pages() == {}
+
+
+def test_the_class_seed_reaches_hidden_facts_and_the_same_seed_gives_the_same_marks(school):
+    hidden = '### BEGIN HIDDEN TESTS\nfrom grading import class_seed\n\ncheck("Drawn", share_late([class_seed("a") % 50, 0]), class_seed("a") % 50 > 15 and 0.5)\n'
+    path = school.root / "solutions" / SECTION / "01_it.py"
+    path.write_text(LESSON.replace("### BEGIN HIDDEN TESTS\n", hidden), encoding="utf-8")
+    try:
+        found = []
+        for seed in ("red", "blue", "red"):
+            school.forget()
+            school.grade(GRADING_SEED=seed)
+            found.append((school.marks(), school.pages()))
+            marks = {(s, name): auto for s, name, auto, *_ in found[-1][0]}
+            assert all(marks[key] == mark for key, mark in school.deserved().items())
+        assert found[0] == found[2]
+    finally:
+        path.write_text(LESSON, encoding="utf-8")
+
+
+def test_the_work_spreads_over_a_cluster(school):
+    pytest.importorskip("distributed")
+    scheduler = school.start(
+        "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "8791", "--no-dashboard"
+    )
+    worker = school.start(
+        "distributed.cli.dask_worker",
+        "tcp://127.0.0.1:8791",
+        "--nthreads",
+        "1",
+        "--nworkers",
+        "2",
+        "--no-nanny",
+        "--no-dashboard",
+    )
+    try:
+        assert f"{STUDENTS} graded" in school.grade("--cluster", "tcp://127.0.0.1:8791")
+    finally:
+        for process in (worker, scheduler):
+            process.kill()
+            process.communicate()
+    marks = {(s, name): auto for s, name, auto, *_ in school.marks()}
+    assert all(marks[key] == mark for key, mark in school.deserved().items())
+
+
+def test_nbgraders_own_command_runs_on_the_engine(school):
+    said = school.run("nbgrader", "autograde", SECTION)
+    assert f"{STUDENTS} graded" in said
+    said = school.run("nbgrader", "generate_feedback", SECTION)
+    assert len(list(school.classroom.glob("feedback/*/*/*.html"))) == STUDENTS
