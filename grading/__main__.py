@@ -13,7 +13,7 @@ from grading import build as builder
 from grading import new as scaffold
 from grading import prove as prover
 from grading import simulate as simulator
-from grading.lesson import ROOT, LessonError, lessons, read
+from grading.lesson import ROOT, SOLUTIONS, LessonError, lessons, read
 
 
 def each(names):
@@ -66,6 +66,11 @@ def build(names):
     return bad
 
 
+def sections():
+    """The sections that have lessons."""
+    return sorted({p.parent.name for p in lessons() if p.parent != SOLUTIONS})
+
+
 def grade(args):
     from nbgrader.apps import NbGraderAPI
     from traitlets.config import PyFileConfigLoader
@@ -110,7 +115,14 @@ def main():
     command.add_argument("--cluster", metavar="tcp://…", help="a Dask scheduler that spreads the work")
     command.add_argument("--force", action="store_true", help="write everything again, from the cache where it knows")
     command.add_argument("--no-sandbox", action="store_true", help="run submissions unprotected")
+    command = commands.add_parser("bench", help="measure plain nbgrader and this engine side by side")
+    command.add_argument("sections", nargs="*", metavar="SECTION")
+    command.add_argument("--students", type=int, nargs="*", default=[10, 100, 1000])
     args = parser.parse_args()
+    if args.command == "bench":
+        from grading import bench
+
+        return bench.bench(args.sections or [bench.SMALL, *sections()], args.students)
     if args.command == "grade":
         return grade(args)
     if args.command == "new":

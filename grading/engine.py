@@ -252,6 +252,7 @@ class Engine:
                 outputs |= {places[skipped + int(i)]: out for i, out in result["cells"].items()}
                 outputs = {str(at): out for at, out in outputs.items()}
                 one.results[name] = {"outputs": outputs, "verdicts": self.compare(name, result)}
+                one.results[name]["seconds"] = needed(outputs, result)
                 if result["trouble"]:
                     one.trouble.append(f"{name}: {result['trouble']}")
                 else:
@@ -330,6 +331,12 @@ class Engine:
         )
         for line in self.review:
             self.log(f"  needs a look: {line}")
+
+
+def needed(outputs, result):
+    """The CPU seconds that a submission's own cells and checks took, wherever they ran."""
+    reports = [report for parts in result["checks"].values() for report in parts.values()]
+    return sum(float(said.get("seconds") or 0) for said in (*outputs.values(), *reports))
 
 
 def number(folder):

@@ -28,6 +28,7 @@ LIMITS = {
     "line": 8_000_000,  # characters of one report
 }
 TICK = 0.05
+PROC = os.path.isdir("/proc/self")
 SHOWN = 5  # times `line`: what all cells together may show
 
 
@@ -73,11 +74,10 @@ def listen(channel, pid, limits, hidden):
         elif "trouble" in message:
             result["trouble"] = str(message["trouble"])
         elif "used" in message:
-            result["used"] = message["used"]
+            result |= {"used": message["used"], "attempts": message["attempts"]}
     if "used" not in result and not result["trouble"]:
         result["trouble"] = "the sandbox ended early"
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)  # and with it everything in its namespace
+    kill(pid)  # and with it everything in its namespace
     os.waitpid(pid, 0)
     return result
 
@@ -161,6 +161,20 @@ def close_all_but(*kept):
         low = fd + 1
 
 
+class Clock:
+    """Seconds of CPU, and by the clock, that a process has taken since the last `restart`."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.restart()
+
+    def restart(self):
+        self.began = spent(self.pid), time.monotonic()
+
+    def passed(self):
+        return spent(self.pid) - self.began[0], time.monotonic() - self.began[1]
+
+
 class Overseer:
     """Forks the student's process as often as it takes, with an eye on the clock; then asks every snapshot."""
 
@@ -174,7 +188,7 @@ class Overseer:
     def go(self):
         names = [c["name"] for c in self.cells if c["kind"] == "check" and c["name"] in self.visible]
         self.pairs = {name: socket.socketpair() for name in names}
-        for _ in range(len(self.cells) + 1):
+        for attempts in range(1, len(self.cells) + 2):
             if self.attempt():
                 break
         for _, theirs in self.pairs.values():
@@ -188,7 +202,7 @@ class Overseer:
         for name in names:
             if hidden.get(name):
                 self.tell(check=name, part="hidden", report=self.ask(name, hidden[name]))
-        self.tell(used=sum(os.times()[:4]))
+        self.tell(used=sum(os.times()[:4]), attempts=attempts)
 
     def attempt(self):
         """Run the cells in a fork; False when one has to be left out and the others to run again."""
@@ -199,18 +213,19 @@ class Overseer:
             ours.close()
             self.be_student(theirs)
         theirs.close()
-        at, last, why, done = None, None, "", False
-        began = time.monotonic(), 0.0
-        for message, size in messages(ours, lambda: self.over(pid, began), self.limits["line"], TICK):
-            if self.is_cell(message.get("begin")):
+        at, last, why, done, begun = None, None, "", False, set()
+        clock = Clock(pid)
+        for message, size in messages(ours, lambda: self.over(clock), self.limits["line"], TICK):
+            if at is None and self.is_cell(message.get("begin")) and message["begin"] not in begun:
                 at = last = message["begin"]
+                begun.add(at)
             elif self.is_cell(message.get("end")) and message["end"] == at:
                 self.report(at, {k: message.get(k) for k in ("outputs", "error", "seconds")}, size)
                 at = None
                 if not all(map(alive, self.snapped.values())):
                     why = "it ended other processes of the notebook"
                     break
-            elif self.is_snapshot(message.get("snap"), message.get("pid")):
+            elif self.is_snapshot(message.get("snap"), message.get("pid")) and message["pid"] != pid:
                 self.snapped[message["snap"]] = message["pid"]
                 self.grown[message["pid"]] = min(resident(pid), resident(message["pid"]))
             elif isinstance(message.get("spoilt"), list):
@@ -222,8 +237,8 @@ class Overseer:
                 break
             else:
                 continue
-            began = time.monotonic(), spent(pid)
-        why = why or ("" if done else self.over(pid, began))
+            clock.restart()
+        why = why or ("" if done else self.over(clock))
         status = self.end(pid)
         blamed = last if at is None else at  # between two cells it was something that the last one left behind
         if done or blamed is None or blamed in self.skip:
@@ -275,10 +290,11 @@ class Overseer:
         far = time.monotonic() - self.started > 2 * self.limits["notebook"]
         return f"the notebook as a whole took longer than {self.limits['notebook']} s" if burnt or far else ""
 
-    def over(self, pid, began, asked=False):
+    def over(self, clock, asked=False):
         """Why a cell, or what a check calls, has to be stopped now, or ""."""
         most = self.limits["cell"]
-        if spent(pid) - began[1] > most or time.monotonic() - began[0] > 3 * most:
+        cpu, wall = clock.passed()
+        if cpu > most or wall > 3 * most:
             return f"it took longer than {most} s"
         if self.resident_of_all() > self.limits["memory"] * 2**20:
             return f"it used more than {self.limits['memory']} MB of memory"
@@ -292,10 +308,9 @@ class Overseer:
 
     def end(self, pid):
         """End the student's process and all it started, but not the snapshots; its exit code."""
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        kill(pid)
         status = os.waitpid(pid, 0)[1]
         self.sweep()
         return os.waitstatus_to_exitcode(status)
@@ -307,8 +322,7 @@ class Overseer:
             found = processes() if me == 1 else descendants(me)
             strays = [p for p in found if p not in (me, *self.snapped.values()) and alive(p)]
             for pid in strays:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
+                kill(pid)
             if not strays:
                 break
 
@@ -319,10 +333,10 @@ class Overseer:
             return {"died": "the notebook did not get that far"}
         if time.monotonic() - self.started > 4 * self.limits["notebook"]:
             return {"died": "the notebook as a whole took too long"}
-        began = time.monotonic(), spent(pid)
+        clock = Clock(pid)
 
         def over():
-            return self.over(pid, began, asked=True) or ("" if alive(pid) else "its process ended")
+            return self.over(clock, asked=True) or ("" if alive(pid) else "its process ended")
 
         report = None
         with contextlib.suppress(OSError):
@@ -332,8 +346,7 @@ class Overseer:
         report = sound(report)
         if report is None:
             report = {"died": over() or "its report was too large to read"}
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill(pid)
             self.snapped.pop(name)
         self.sweep()  # whatever the answer started
         return report
@@ -347,12 +360,13 @@ def sound(report):
     if not isinstance(report, dict) or not isinstance(report.get("facts"), list):
         return None
     facts = [fact for fact in report["facts"] if isinstance(fact, list) and len(fact) == 2 and type(fact[0]) is str]
-    error, where = report.get("error"), report.get("where")
+    error, where, seconds = report.get("error"), report.get("where"), report.get("seconds")
     return {
         "facts": facts,
         "error": error if isinstance(error, dict) and error.get("raised") else None,
         "blank": report.get("blank") is True,
         "where": where[:400] if isinstance(where, str) else None,
+        "seconds": seconds if isinstance(seconds, int | float) else 0,
     }
 
 
@@ -371,11 +385,21 @@ def alive(pid):
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
+        return not PROC and kill(pid, 0)
+
+
+def kill(pid, number=signal.SIGKILL):
+    """Send a signal; whether there was a process to send it to."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
         return False
+    return True
 
 
 def processes():
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    """Every process in sight; none where there is no /proc (macOS)."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()] if PROC else []
 
 
 def parents():

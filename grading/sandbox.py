@@ -139,19 +139,23 @@ def limit(limits):
 
     A few more processes are held back than a cell may start, so that a snapshot can be forked beside a crowd.
     """
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    memory = mapped + limits["memory"] * 2**20
-    for what, value in (
-        (resource.RLIMIT_AS, memory),
+    bounds = [
         (resource.RLIMIT_CPU, limits["notebook"]),
         (resource.RLIMIT_FSIZE, limits["file"] * 2**20),
         (resource.RLIMIT_NOFILE, 1024),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, limits["processes"]),
-    ):
-        hard = resource.getrlimit(what)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(what, (value, value + RESERVE if what == resource.RLIMIT_NPROC else value))
+    ]
+    if sys.platform.startswith("linux"):
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        bounds += [
+            (resource.RLIMIT_AS, mapped + limits["memory"] * 2**20),
+            (resource.RLIMIT_NPROC, limits["processes"]),
+        ]
+    for what, value in bounds:
+        hard = value + RESERVE if what == resource.RLIMIT_NPROC else value
+        most = resource.getrlimit(what)[1]
+        hard = hard if most == resource.RLIM_INFINITY else min(hard, most)
+        resource.setrlimit(what, (min(value, hard), hard))
 
 
 def drop(user):

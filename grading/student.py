@@ -5,12 +5,14 @@ snapshot only after every cell of the student's has run and its outputs are seal
 """
 
 import ast
+import base64
 import builtins
 import contextlib
 import io
 import json
 import linecache
 import os
+import resource
 import sys
 import time
 import traceback
@@ -21,6 +23,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from grading import checks
+from grading.ground import Ground
 from grading.values import encode, raised_by
 
 OUTPUT = 100_000  # characters of one cell's output that are kept
@@ -47,12 +50,12 @@ class Record:
             self.outputs.append({"output_type": "stream", "name": name, "text": text})
 
     def show(self, kind, data, metadata):
-        size = sum(len(str(v)) for v in data.values())
-        self.rich += size
+        data = {k: base64.b64encode(v).decode() if isinstance(v, bytes) else v for k, v in dict(data).items()}
+        data = {str(k): str(v) for k, v in data.items() if isinstance(v, str)}
+        self.rich += sum(map(len, data.values()))
         if self.rich > PICTURES:
             return self.write("stdout", "… a display too large to keep was left out\n")
-        extra = {"execution_count": None} if kind == "execute_result" else {}
-        self.outputs.append({"output_type": kind, "data": dict(data), "metadata": dict(metadata or {}), **extra})
+        self.outputs.append({"output_type": kind, "data": data})
 
     def fail(self, name, value, lines):
         lines = [str(line)[:2000] for line in lines][-40:]
@@ -77,8 +80,7 @@ class Hook(CapturingDisplayHook):
 
     def __call__(self, result=None):
         if result is not None:
-            data, metadata = self.shell.display_formatter.format(result)
-            self.record.show("execute_result", data, metadata)
+            self.record.show("execute_result", *self.shell.display_formatter.format(result))
 
 
 class Publisher(DisplayPublisher):
@@ -144,7 +146,11 @@ def answer_for(channel, made):
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for line in channel:
         source, facts, started = json.loads(line), [], time.process_time()
-        checks.report = lambda fact, got, *_, facts=facts: facts.append([fact, encode(got)])
+
+        def report(fact, got, *_, facts=facts, **__):
+            facts.append([fact, encode(got)])
+
+        names |= {"check": report} | {name: f for name, f in OURS.items() if name in names}
         said = {"facts": facts, "error": None, "blank": False, "where": None}
         try:
             exec(compile(ast.parse(source), "the check", "exec", dont_inherit=True), names)
@@ -153,6 +159,9 @@ def answer_for(channel, made):
         said["seconds"] = time.process_time() - started
         channel.write(json.dumps(said) + "\n")
         channel.flush()
+
+
+OURS = {"raised": checks.raised, "class_seed": checks.class_seed}  # what a check calls, whatever a notebook made of it
 
 
 def where(error):
@@ -165,22 +174,41 @@ def where(error):
 
 
 def work(cells, skip, snapped, channels, send, made):
-    """Run the cells that are not to be skipped; leave a snapshot in a fork where each check stands."""
+    """Run the cells that are not to be skipped; leave a snapshot in a fork where each check stands.
+
+    What an answer breaks of the ground that all stand on is found after it; when its own check has its snapshot, this
+    process ends, and the other exercises go on in a fresh one, without that answer.
+    """
+    ground, spoilt = Ground(made), []
     for at, cell in enumerate(cells):
         if cell["kind"] == "check":
-            if cell["name"] not in snapped:
-                pid = os.fork()
-                if pid == 0:
-                    os.setpgid(0, 0)
-                    for name, channel in channels.items():
-                        if name != cell["name"]:
-                            channel.close()
-                    answer_for(channels[cell["name"]], made)
-                    os._exit(0)
-                with contextlib.suppress(OSError):  # both sides: it must outlive this process from the first moment
-                    os.setpgid(pid, pid)
-                send({"snap": cell["name"], "pid": pid})
+            if cell["name"] in channels and cell["name"] not in snapped:
+                send({"snap": cell["name"], "pid": snapshot(cell["name"], channels, made)})
+            if spoilt:
+                return send({"spoilt": spoilt})
         elif at not in skip:
             send({"begin": at})
-            send({"end": at, **run(cell["source"], made)})
+            told = run(cell["source"], made)
+            spoilt += [at] if cell["kind"] == "answer" and ground.shaken() else []
+            send({"end": at, **told})
     send({"finished": True})
+
+
+def snapshot(name, channels, made):
+    """Fork a process that keeps the state of the notebook as it is now, and waits to be asked; its id."""
+    few, many = resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (many, many))  # an answer may have started a crowd
+    pid = os.fork()
+    resource.setrlimit(resource.RLIMIT_NPROC, (few, many))
+    if pid == 0:
+        try:
+            os.setpgid(0, 0)
+            for other, channel in channels.items():
+                if other != name:
+                    channel.close()
+            answer_for(channels[name], made)
+        finally:
+            os._exit(0)
+    with contextlib.suppress(OSError):  # both sides: it must outlive this process from the first moment
+        os.setpgid(pid, pid)
+    return pid

@@ -15,6 +15,9 @@ import threading
 
 from grading.runner import QUIET
 
+# What a student's process can find out about the environment it was forked in: nothing of the teacher's but this.
+KEPT = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMPDIR", "VIRTUAL_ENV")
+
 
 def send(file, value):
     data = json.dumps(value).encode()
@@ -23,20 +26,26 @@ def send(file, value):
 
 
 def receive(file):
-    head = file.read(8)
-    if len(head) < 8:
-        raise EOFError("the other end is gone")
-    data = file.read(struct.unpack(">Q", head)[0])
-    return json.loads(data)
+    return json.loads(exactly(file, struct.unpack(">Q", exactly(file, 8))[0]))
+
+
+def exactly(file, size):
+    """So many bytes, however few of them a pipe gives at a time."""
+    data = bytearray()
+    while len(data) < size:
+        part = file.read(min(size - len(data), 1 << 20))
+        if not part:
+            raise EOFError("the other end is gone")
+        data += part
+    return bytes(data)
 
 
 class Template:
     """The engine's side: a process that `run`s jobs one after the other; a context manager."""
 
     def __init__(self, prefix):
-        env = os.environ | QUIET
+        env = {name: os.environ[name] for name in KEPT if name in os.environ} | QUIET
         env.pop("MPLBACKEND")
-        env.pop("GRADING_SEED", None)  # what a submission's process never sees until all its cells have run
         self.process = subprocess.Popen(
             [sys.executable, "-m", "grading.template"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
         )
@@ -45,10 +54,12 @@ class Template:
 
     def run(self, job):
         """The result of a job; EOFError when the template itself has died."""
-        self.process.stdin.write(b"g")
-        self.process.stdin.flush()
+        checks = job["checks"]
+        shown = job | {"checks": {name: parts["visible"] for name, parts in checks.items()}}
         try:
-            send(self.process.stdin, job)
+            self.process.stdin.write(b"g")
+            send(self.process.stdin, shown)
+            send(self.process.stdin, {name: parts["hidden"] for name, parts in checks.items()})
             return receive(self.process.stdout)
         except (OSError, ValueError) as error:
             raise EOFError(str(error)) from error
@@ -91,7 +102,7 @@ def main():
             code = 1
             try:
                 job = receive(hear)
-                send(talk, keeper.keep(job, made))
+                send(talk, keeper.keep(job, made, lambda: receive(hear)))
                 code = 0
             finally:
                 os._exit(code)

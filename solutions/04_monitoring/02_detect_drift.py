@@ -619,7 +619,7 @@ def noise_frame(rows, shift=0.0):
     return pd.DataFrame(draw.normal([0, shift], 1, size=(rows, 2)), columns=["a", "b"])
 
 
-spring = two_sample(cold, may, trees, draw, permutations=19)
+spring = two_sample(cold, may, plain, draw, permutations=19)
 check("Two random halves of winter look alike", two_sample(one, other, trees, draw, 4)[0], between(0.38, 0.62))
 check("May is not winter", spring[0], at_least(0.9))
 check(
@@ -628,15 +628,12 @@ check(
     satisfies("has p = 0.05 in second place", lambda pair: abs(pair[1] - 0.05) < 1e-9),
 )
 check("Humidity joined to the wrong hours", two_sample(cold, wrong_hours, trees, draw, 4)[0], at_least(0.75))
-check(
-    "A thousand rows and a hundred, moved",
-    two_sample(noise_frame(1_000), noise_frame(100, 1), plain, draw, 4)[0],
-    at_least(0.6),
-)
+crowd, handful = noise_frame(2_000), noise_frame(100, 1)
+check("Two thousand rows and a hundred, moved", two_sample(crowd, handful, plain, draw, 4)[0], at_least(0.58))
 check("Winter then May, against May then winter", two_sample(*turned, plain, draw, 4)[0], between(0.38, 0.62))
 still = [two_sample(noise_frame(60), noise_frame(60), plain, draw, 4) for _ in range(16)]
 check("Where nothing differs, p is middling on average", np.mean([p for _, p in still]), between(0.3, 0.9))
-check("Where nothing differs, some areas fall below one half", min(area for area, _ in still), at_most(0.5))
+check("Where nothing differs, some areas fall below one half", min(area for area, _ in still), at_most(0.499))
 ### BEGIN HIDDEN TESTS
 same = [two_sample(one, other, plain, np.random.default_rng(5), 4) for _ in range(2)]
 check("Humidity joined to the wrong hours, exchanged", two_sample(wrong_hours, cold, trees, draw, 4)[0], at_least(0.75))
@@ -714,7 +711,19 @@ def two_sample(reference, current, classifier, rng, permutations=99):
 
 
 # %% mistake="two_sample"
-# Score probabilities, not yes or no: with a thousand rows against a hundred a classifier hardly ever says yes.
+# Fit a clone of the classifier that you were given: a linear one of your own cannot see how columns go together.
+def two_sample(reference, current, classifier, rng, permutations=99):
+    rows = pd.concat([reference, current], ignore_index=True)
+    label = np.repeat([0, 1], [len(reference), len(current)])
+    first = rng.random(len(rows)) < 0.5
+    score = LogisticRegression().fit(rows[first], label[first]).predict_proba(rows[~first])[:, 1]
+    auc = roc_auc_score(label[~first], score)
+    count = sum(roc_auc_score(rng.permutation(label[~first]), score) >= auc for _ in range(permutations))
+    return auc, (1 + count) / (1 + permutations)
+
+
+# %% mistake="two_sample"
+# Score probabilities, not yes or no: with two thousand rows against a hundred a classifier hardly ever says yes.
 def two_sample(reference, current, classifier, rng, permutations=99):
     rows = pd.concat([reference, current], ignore_index=True)
     label = np.repeat([0, 1], [len(reference), len(current)])
@@ -847,6 +856,7 @@ def tape(daily, flights_a_day=1, hour=13):
 
 steady, jump = [-0.03] * 60, [0.0] * 20 + [-0.1] * 20 + [0.1] * 40
 rough = [-0.3] * 5 + [0.4] * 5 + [0.0] * 50
+hushed = [-0.3] * 5 + [0.4] * 5 + [np.nan] * 10 + [0.0] * 50
 slow, gap = [-0.03] * 40 + [-0.015] * 160, [0.0] * 35 + [np.nan] * 5 + [0.2] * 20
 busy = [9] * 20 + [1] * 60
 losses, known_at = tape([-0.2] * 80, 4)
@@ -872,6 +882,7 @@ check(
 )
 check("A slow rise smaller than δ is no alarm", page_hinkley(*tape(slow)), None)
 check("Five days without an arrival are passed over", page_hinkley(*tape(gap)), pd.Timestamp("2013-06-12", tz="UTC"))
+check("Ten such days do not count for the warm-up", page_hinkley(*tape(hushed)), pd.Timestamp("2013-06-09", tz="UTC"))
 check("From day 41 three flights in four are cancelled", page_hinkley(fewer, known_at), None)
 check("A cancelled flight does not blank its day", page_hinkley(torn, paired_at), fourth)
 ### BEGIN EXPECTED
@@ -1031,6 +1042,16 @@ def page_hinkley(losses, known_at, delta=0.02, threshold=0.45, warm_up=30):
 def page_hinkley(losses, known_at, delta=0.02, threshold=0.45, warm_up=30):
     daily = losses.groupby(known_at.dt.floor("D")).mean().dropna()
     rise = (daily - daily.expanding().mean().shift(1).fillna(daily) - delta).cumsum()
+    height = (rise - rise.cummin()).iloc[warm_up - 1 :]
+    alarms = height.index[height > threshold]
+    return alarms[0] if len(alarms) else None
+
+
+# %% mistake="page_hinkley"
+# Count only days with a loss: days on which nothing arrived teach the mean nothing.
+def page_hinkley(losses, known_at, delta=0.02, threshold=0.45, warm_up=30):
+    daily = losses.groupby(known_at.dt.floor("D")).mean()
+    rise = (daily - daily.expanding().mean() - delta).cumsum()
     height = (rise - rise.cummin()).iloc[warm_up - 1 :]
     alarms = height.index[height > threshold]
     return alarms[0] if len(alarms) else None

@@ -1,0 +1,169 @@
+"""Plain nbgrader and this engine on the same imaginary class, in one run; prints a table and writes `benchmark.md`.
+
+What cells need is counted in CPU seconds, as if every student's process ran all of them; what a submission costs beyond
+that is the time of the workers less those seconds. The physical limit is the cells' CPU seconds over the cores.
+"""
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from grading import new
+from grading.lesson import ROOT
+
+SMALL = "06_scaffold"  # what `python -m grading new` writes: a lesson whose cells need about a CPU second
+
+
+class School:
+    """A copy of the course in a temporary folder, with one section; commands run in it, watched."""
+
+    def __init__(self, folder, section):
+        self.root, self.section, self.classroom = folder, section, folder / "classroom"
+        shutil.copytree(ROOT / "grading", folder / "grading", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("nbgrader_config.py", "requirements.txt"):
+            shutil.copy(ROOT / name, folder)
+        if section == SMALL:
+            (folder / "solutions" / section).mkdir(parents=True)
+            text = new.TEMPLATE.format(title="Scaffold")
+            (folder / "solutions" / section / "01_scaffold.py").write_text(text, encoding="utf-8")
+            self.run("grading", "build", section)
+        else:
+            for name in ("solutions", "course"):
+                shutil.copytree(ROOT / name / section, folder / name / section)
+
+    def run(self, *words, **more):
+        """(wall seconds, peak memory in MB of all its processes) of a command that has to succeed."""
+        env = os.environ | {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | more
+        log = open(self.root / "log", "w")  # noqa: SIM115: closed with the process
+        started = time.monotonic()
+        process = subprocess.Popen([sys.executable, "-m", *words], cwd=self.root, env=env, stdout=log, stderr=log)
+        peak = [0.0]
+        watch = threading.Thread(target=memory, args=(process, peak))
+        watch.start()
+        code = process.wait()
+        seconds = time.monotonic() - started
+        watch.join()
+        if code:
+            sys.exit(f"{' '.join(words)} failed:\n{(self.root / 'log').read_text()[-3000:]}")
+        return seconds, peak[0]
+
+    def enrol(self, students):
+        shutil.rmtree(self.classroom, ignore_errors=True)
+        self.classroom.mkdir()
+        self.run("grading", "simulate", self.section, "--students", str(students), "--seed", "1")
+
+    def needed(self):
+        """The CPU seconds of all submissions' cells, from the engine's own record."""
+        found = [json.loads(p.read_text(encoding="utf-8")) for p in self.classroom.glob("cache/results/*/*.json")]
+        return sum(r["seconds"] for r in found) / max(1, len(found))
+
+    def marks(self):
+        """Marks that are not the deserved ones."""
+        code = """if True:
+            import json, sys
+            from nbgrader.api import Gradebook
+            section = sys.argv[1]
+            with Gradebook("sqlite:///classroom/gradebook.db") as book:
+                for student, lessons in json.load(open(f"classroom/deserved-{section}.json")).items():
+                    for lesson, marks in lessons.items():
+                        got = {g.name: g.score for g in book.find_submission_notebook(lesson, section, student).grades}
+                        for name, mark in marks.items():
+                            print(int(got[name] != mark), end="")"""
+        command = [sys.executable, "-c", code, self.section]
+        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True).stdout.count("1")
+
+
+def memory(process, peak):
+    """Keep the largest sum of proportional set sizes of a process and its descendants, in MB."""
+    while process.poll() is None:
+        total = 0
+        try:
+            mother = psutil.Process(process.pid)
+            for one in (mother, *mother.children(recursive=True)):
+                total += one.memory_full_info().pss
+        except (psutil.Error, OSError, AttributeError):
+            pass
+        peak[0] = max(peak[0], total / 2**20)
+        time.sleep(1)
+
+
+def compare(section, sizes, cores):
+    """Rows of one section: plain nbgrader on ten, ours on each of `sizes`, once more unchanged."""
+    with tempfile.TemporaryDirectory(prefix="daytwo-bench-") as folder:
+        school = School(Path(folder), section)
+        school.enrol(10)
+        school.run("nbgrader", "generate_assignment", section, "--create", "--force", DAYTWO_ENGINE="off")
+        plain, _ = school.run("nbgrader", "autograde", section, DAYTWO_ENGINE="off")
+        wrong = school.marks()
+        rows = [{"who": "plain nbgrader", "students": 10, "workers": 1, "seconds": plain, "wrong": wrong}]
+        school.enrol(1)
+        school.run("grading", "grade", section)  # the proof of the lesson, once per engine and seed, is not a class's
+        proof = {p.name: p.read_bytes() for p in school.classroom.glob("cache/proved/*.json")}
+        for size in sizes:
+            for workers in (1, 2) if size == 100 else (cores,):
+                school.enrol(size)
+                (school.classroom / "cache" / "proved").mkdir(parents=True)
+                for name, data in proof.items():
+                    (school.classroom / "cache" / "proved" / name).write_bytes(data)
+                seconds, peak = school.run("grading", "grade", section, "--jobs", str(workers))
+                again, _ = school.run("grading", "grade", section, "--jobs", str(workers))
+                rows.append({"who": "this engine", "students": size, "workers": workers, "seconds": seconds,
+                             "peak": peak, "again": again, "cells": school.needed(), "wrong": school.marks()})  # fmt: skip
+                print(f"  {section}: {size} students, {workers} workers: {seconds:.0f} s", flush=True)
+        rows[0]["cells"] = rows[1]["cells"]
+    return rows
+
+
+def table(section, rows):
+    """Markdown lines of one section's rows, and what follows from them."""
+    plain = rows[0]["seconds"] / 10
+    beyond = plain - rows[0]["cells"]
+    yield f"## {section}: cells need {rows[0]['cells']:.2f} CPU s a submission"
+    yield ""
+    yield "| | students | workers | s a submission | submissions a second | against plain | beyond its cells, s | of plain's | × physical limit | regrade unchanged | peak MB | wrong marks |"
+    yield "| --- " * 12 + "|"
+    for row in rows:
+        each, workers = row["seconds"] / row["students"], row["workers"]
+        own = each * workers - row["cells"]
+        limit = each / (row["cells"] / workers)
+        again = f"{row['again']:.1f} s = {row['again'] / row['seconds']:.1%}" if "again" in row else ""
+        peak = f"{row['peak']:.0f}" if "peak" in row else ""
+        yield (
+            f"| {row['who']} | {row['students']} | {workers} | {each:.2f} | {1 / each:.2f} | × {plain / each:.1f} | {own:.2f} "
+            f"| {own / beyond:.0%} | {limit:.2f} | {again} | {peak} | {row['wrong']} |"
+        )
+    yield ""
+
+
+def machine():
+    """One line on what this ran on."""
+    cpu = ""
+    if Path("/proc/cpuinfo").exists():
+        cpu = (re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) or ["", ""])[1]
+    memory_gb = psutil.virtual_memory().total / 2**30
+    return f"{os.cpu_count()} cores ({cpu or platform.machine()}), {memory_gb:.0f} GB, {platform.system()}, Python {platform.python_version()}"
+
+
+def bench(sections, sizes):
+    """Measure, print and write `grading/benchmark.md`."""
+    cores = os.cpu_count() or 1
+    lines = ["# Benchmark", "", f"Made by `make bench` on {machine()}, {time.strftime('%d %B %Y')}, sandbox on.", ""]
+    lines += [__doc__.split("\n\n")[1].replace("\n", " "), ""]
+    for section in sections:
+        lines += table(section, compare(section, sizes, cores))
+    from grading import warm
+
+    lines += ["## nbval with warm kernels", "", *warm.measure(), ""] if hasattr(warm, "measure") else []
+    text = "\n".join(lines)
+    print(text)
+    (ROOT / "grading" / "benchmark.md").write_text(text, encoding="utf-8")
