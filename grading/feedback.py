@@ -1,32 +1,73 @@
 """Put a graded notebook together: rebuilt cells, what they showed, what the checks say; nothing hidden is in it."""
 
+import contextlib
+import re
+
 import nbformat
 from bleach import clean
 from bleach.css_sanitizer import CSSSanitizer
 
 from grading.checks import NotAttempted, Wrong, card
+from grading.rebuild import inert
 
 TAGS = {"a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "div", "dl", "dt", "em", "hr", "i", "img", "li"}
 TAGS |= {"h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "span", "strong", "sub", "sup", "ul", "u"}
 TAGS |= {"table", "tbody", "td", "tfoot", "th", "thead", "tr"}
 STYLE = CSSSanitizer()
+LARGE = 300_000  # characters of HTML that are looked at; cleaning more takes too long
+UNSEEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f\ud800-\udfff]")  # what no text can hold, or nobody can see
+MANY = 1_000  # outputs of one cell
+PICTURE = re.compile(r"[A-Za-z0-9+/=\s]+")
+KINDS = ("text/plain", "text/markdown", "text/latex", "text/html", "image/png", "image/jpeg")
+
+
+def text(value):
+    """What a student's process gave as a text, whatever it is, as one that can be written and read."""
+    if isinstance(value, list):
+        value = "".join(part for part in value if isinstance(part, str))
+    return UNSEEN.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else ""
+
+
+def page(html):
+    """HTML without MathJax's way to make links, which would undo all escaping."""
+    return re.sub(r"\\(?=\s*href)", r"\\ ", html)
 
 
 def harmless(output):
-    """An output of the student's with nothing in it that a browser would run."""
-    output = nbformat.from_dict(output)
-    if "data" in output:
-        kept = {}
-        for kind, value in output.data.items():
-            value = "".join(value) if isinstance(value, list) else str(value)
-            if kind in ("text/plain", "image/png", "image/jpeg"):
-                kept[kind] = value
-            elif kind == "text/html":
-                kept[kind] = clean(value, tags=TAGS, attributes={"*": ["style", "class", "colspan", "rowspan"]},
-                                   css_sanitizer=STYLE, strip=True)  # fmt: skip
-        output.data = kept or {"text/plain": "(a display that is not shown here)"}
-        output.metadata = {}
-    return output
+    """An output as told by a student's process, built anew with nothing in it that a browser would run."""
+    new, kind = nbformat.v4.new_output, output.get("output_type") if isinstance(output, dict) else None
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        return new("stream", name=name, text=text(output.get("text")))
+    if kind == "error":
+        lines = output.get("traceback") if isinstance(output.get("traceback"), list) else []
+        return new(
+            "error",
+            ename=text(output.get("ename")),
+            evalue=text(output.get("evalue")),
+            traceback=list(map(text, lines)),
+        )
+    data = output.get("data") if kind in ("display_data", "execute_result") else None
+    shown = display({k: text(data[k]) for k in KINDS if k in data} if isinstance(data, dict) else {})
+    return new("display_data", data=shown or {"text/plain": "(a display that is not shown here)"})
+
+
+def display(data):
+    """What is kept of a display."""
+    kept = {}
+    for kind, value in data.items():
+        if kind == "text/html" and len(value) <= LARGE:
+            value = re.sub(r"<(style|script)\b.*?</\1\s*>", "", value, flags=re.S | re.I)
+            with contextlib.suppress(RecursionError):
+                allowed = {"*": ["style", "class", "colspan", "rowspan"]}
+                kept[kind] = page(clean(value, tags=TAGS, attributes=allowed, css_sanitizer=STYLE, strip=True))
+        elif kind.startswith("image/") and PICTURE.fullmatch(value):
+            kept[kind] = value
+        elif kind in ("text/markdown", "text/latex", "text/plain"):
+            kept.setdefault("text/plain", value)
+    if {"text/markdown", "text/latex"} & set(data):  # its source says more than <IPython.core.display.Markdown object>
+        kept["text/plain"] = data.get("text/markdown") or data.get("text/latex") or kept["text/plain"]
+    return kept
 
 
 def said(verdict):
@@ -50,7 +91,7 @@ def said(verdict):
             (None, None) if verdict["secret"] and state == "wrong" else (verdict.get("expected"), verdict.get("got"))
         )
         problem, last = Wrong(verdict["fact"], *values, verdict.get("hint"), verdict.get("where")), "✗ no marks"
-    data = {"text/plain": str(problem), "text/html": card(problem)}
+    data = {"text/plain": text(str(problem)), "text/html": page(text(card(problem)))}
     return [
         *outputs,
         nbformat.v4.new_output("display_data", data=data),
@@ -68,21 +109,21 @@ def graded(rebuilt, outputs, verdicts):
         if cell.metadata.get("nbgrader", {}).get("grade"):
             cell.outputs = said(verdicts[name.removesuffix("-check")])
         else:
-            cell.outputs = [harmless(o) for o in outputs.get(at, {}).get("outputs", [])]
+            shown = outputs.get(at, {}).get("outputs")
+            cell.outputs = [harmless(output) for output in shown[:MANY]] if isinstance(shown, list) else []
             if why := outputs.get(at, {}).get("died"):
-                text = f"This cell was stopped: {why}. The cells below ran without it."
-                cell.outputs.append(nbformat.v4.new_output("error", ename="Stopped", evalue=why, traceback=[text]))
+                last = f"This cell was stopped: {why}. The cells below ran without it."
+                cell.outputs.append(nbformat.v4.new_output("error", ename="Stopped", evalue=why, traceback=[last]))
     if rebuilt.repairs:
-        text = "**About the file you handed in.** What could be mended was mended:\n\n" + "\n".join(
-            f"- {sentence}" for sentence in rebuilt.repairs
-        )
-        notebook.cells.insert(0, nbformat.v4.new_markdown_cell(text, id="about-your-file"))
+        sentences = "\n".join(f"- {inert(text(sentence))}" for sentence in rebuilt.repairs)  # they name files and cells
+        words = f"**About the file you handed in.** What could be mended was mended:\n\n{sentences}"
+        notebook.cells.insert(0, nbformat.v4.new_markdown_cell(words, id="about-your-file"))
     return notebook
 
 
 def unreadable(release, why):
     """The released notebook with a sentence in front, for a file that is not a notebook."""
     notebook = nbformat.from_dict(release)
-    text = f"**The file you handed in {why}.** Open it in JupyterLab, save it, and hand it in again."
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(text, id="about-your-file"))
+    words = f"**The file you handed in {why}.** Open it in JupyterLab, save it, and hand it in again."
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(words, id="about-your-file"))
     return notebook

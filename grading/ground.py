@@ -8,37 +8,11 @@ import threading
 import time
 import warnings
 
-MODULES = {
-    *(
-        "ast",
-        "base64",
-        "builtins",
-        "collections",
-        "contextlib",
-        "copy",
-        "datetime",
-        "decimal",
-        "enum",
-        "functools",
-        "io",
-    ),
-    *("itertools", "json", "json.decoder", "json.encoder", "linecache", "math", "numbers", "operator", "os", "random"),
-    *(
-        "re",
-        "resource",
-        "select",
-        "signal",
-        "socket",
-        "statistics",
-        "string",
-        "threading",
-        "time",
-        "traceback",
-        "types",
-    ),
-    *("numpy", "numpy.linalg", "numpy.random", "pandas", "scipy.stats", "sklearn.base", "sklearn.ensemble"),
-    *("sklearn.linear_model", "sklearn.metrics", "sklearn.model_selection", "sklearn.pipeline"),
-}
+MODULES = {"ast", "base64", "builtins", "collections", "contextlib", "copy", "datetime", "decimal", "enum", "functools"}
+MODULES |= {"io", "itertools", "json", "json.decoder", "json.encoder", "linecache", "math", "numbers", "operator", "os"}
+MODULES |= {"random", "re", "resource", "select", "signal", "socket", "statistics", "string", "threading", "time"}
+MODULES |= {"traceback", "types", "numpy", "numpy.linalg", "numpy.random", "pandas", "scipy.stats", "sklearn.base"}
+MODULES |= {"sklearn.ensemble", "sklearn.linear_model", "sklearn.metrics", "sklearn.model_selection"}
 OWN = ("daytwo", "daytwo_data", "grading")
 
 

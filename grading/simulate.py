@@ -7,11 +7,11 @@ import json
 import random
 import shutil
 
-import nbformat
-
+from grading.catalogue import ROWS, Paper
 from grading.lesson import COURSE, ROOT, lessons, read
 
 CLASSROOM = ROOT / "classroom"
+ODD = 0.4  # of the students, when accidents are asked for
 CHANCES = {"answer": 3, "alternative": 3, "mistake": 5, "blank": 1}
 
 
@@ -27,22 +27,22 @@ def draw(exercise, dice):
     return kind, dice.choice(pool[kind]), int(kind in ("answer", "alternative"))
 
 
-def attempt(lesson, dice):
-    """A submitted notebook and {grade id of a check: deserved points}."""
-    notebook, deserved = nbformat.read(lesson.release, as_version=4), {}
-    cells = {c.metadata["nbgrader"]["grade_id"]: c for c in notebook.cells if "nbgrader" in c.metadata}
-    for exercise in lesson.exercises.values():
-        _, source, share = draw(exercise, dice)
-        if source is not None:
-            cells[exercise.name].source = source
-        deserved[f"{exercise.name}-check"] = share * exercise.check.points
-    return notebook, deserved
+def attempt(lesson, dice, row=None):
+    """The `Paper` of one student: every exercise as it was drawn, and a row of the catalogue done to it."""
+    paper = Paper(lesson, dice, lambda exercise: draw(exercise, dice)[1:], victim=dice.choice(list(lesson.exercises)))
+    if row:
+        ROWS[row](paper)
+    return paper
 
 
-def simulate(section, students, seed, classroom=CLASSROOM):
-    """Hand in for a class; writes `submitted/` and `deserved-SECTION.json` in the classroom and returns the latter."""
-    dice, deserved = random.Random(seed), {}
+def simulate(section, students, seed, classroom=CLASSROOM, accidents=False):
+    """Hand in for a class; writes `submitted/` and `deserved-SECTION.json` in the classroom and returns the latter.
+
+    With `accidents`, two students in five do something of the catalogue: `accidents-SECTION.json` says who and what.
+    """
+    dice, deserved, odd = random.Random(seed), {}, {}
     found = [read(path) for path in lessons(section)]
+    rows = [name for name, make in ROWS.items() if not make.slow]
     width = len(str(students))
     for number in range(1, students + 1):
         student = f"student{number:0{width}}"
@@ -51,9 +51,15 @@ def simulate(section, students, seed, classroom=CLASSROOM):
         folder.mkdir(parents=True)
         shutil.copyfile(COURSE / section / "hints.json", folder / "hints.json")
         deserved[student] = {}
+        row = dice.choice(rows) if accidents and dice.random() < ODD else None
+        odd |= {student: row} if row else {}
         for lesson in found:
-            notebook, marks = attempt(lesson, dice)
-            nbformat.write(notebook, folder / lesson.notebook.name)
-            deserved[student][lesson.path.stem] = marks
-    (classroom / f"deserved-{section}.json").write_text(json.dumps(deserved, indent=1) + "\n", encoding="utf-8")
+            paper = attempt(lesson, dice, row)
+            for name, data in paper.files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(data)
+            deserved[student][lesson.path.stem] = paper.deserved
+    texts = {"deserved": deserved, "accidents": odd} if accidents else {"deserved": deserved}
+    for name, value in texts.items():
+        (classroom / f"{name}-{section}.json").write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     return deserved

@@ -1,0 +1,572 @@
+"""A class of everything in the catalogue, on a real lesson: everybody gets what is deserved, and nobody else notices."""
+
+import ast
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+from grading import build, catalogue, sandbox, simulate, trusted, values
+from grading import source as src
+from grading.catalogue import ROWS, Paper
+from grading.engine import Engine, code_cells
+from grading.gradebook import whole
+from grading.lesson import COURSE, ROOT, SOLUTIONS, read
+
+SECTION, NAME = "04_monitoring", "02_detect_drift"
+LESSON = read(SOLUTIONS / SECTION / f"{NAME}.py")
+EXERCISES = list(LESSON.exercises)
+VICTIM = EXERCISES[3]
+LIMITS = {"cell": 4, "notebook": 40, "memory": 600, "file": 20, "disk": 60}
+SEED = "a secret of this class"
+boxed = pytest.mark.skipif(bool(sandbox.possible()), reason="this kernel gives no sandbox")
+
+
+# A class
+
+
+def imported(source):
+    return {
+        (a.asname or a.name).split(".")[0]
+        for n in ast.walk(ast.parse(source))
+        if isinstance(n, ast.Import | ast.ImportFrom)
+        for a in n.names
+    }
+
+
+def short(notebook):
+    """The lesson without the cells that only show something: as many exercises and checks, in a fifth of the time."""
+    notebook = nbformat.from_dict(notebook)
+    graded = [e.answer.source for e in LESSON.exercises.values()] + [e.check.source for e in LESSON.exercises.values()]
+    graded += [c.source for e in LESSON.exercises.values() for c in e.mistakes + e.alternatives]
+    needed, cells = {name for source in graded for name, _ in src.used(source)}, []
+    for cell in reversed(notebook.cells):
+        common = cell.cell_type == "code" and "nbgrader" not in cell.metadata
+        makes = set(src.defined(cell.source)) | imported(cell.source) if common else set()
+        if common and not makes & needed:
+            continue
+        needed |= {name for name, _ in src.used(cell.source)} if common else set()
+        cells.insert(0, cell)
+    notebook.cells = cells
+    return notebook
+
+
+RELEASE = short(build.released(build.solved(LESSON)))
+
+
+def plan(exercise):
+    """Right, wrong and blank answers, quick ones, with right ones before and after the victim."""
+    wrong = exercise.mistakes[-1].source[len(exercise.mistakes[-1].opening) :]
+    return {
+        EXERCISES[0]: (exercise.answer.source, 1),
+        EXERCISES[1]: (wrong, 0),
+        EXERCISES[2]: (None, 0),
+        EXERCISES[3]: (exercise.answer.source, 1),
+        EXERCISES[4]: (None, 0),
+        EXERCISES[5]: (exercise.alternatives[0].source, 1),
+    }[exercise.name]
+
+
+def paper(name, victim=VICTIM):
+    made = Paper(LESSON, choose=plan, release=RELEASE, victim=victim)
+    if name in ROWS:
+        ROWS[name](made)
+    return made
+
+
+class Class:
+    """A course directory of its own, and the engine over it."""
+
+    def __init__(self, root, papers, **options):
+        self.root, self.papers, self.said = Path(root), papers, []
+        for student, made in papers.items():
+            folder = self.root / "submitted" / student / SECTION
+            for file, data in made.files.items():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_bytes(data)
+        config = Config()
+        config.CourseDirectory.root = str(self.root)
+        config.CourseDirectory.course_id = "daytwo"
+        config.CourseDirectory.db_url = f"sqlite:///{self.root / 'gradebook.db'}"
+        self.coursedir, self.options = CourseDirectory(config=config), options
+
+    def engine(self):
+        made = Engine(self.coursedir, SECTION, limits=LIMITS, log=self.said.append, **self.options)
+        for course in made.courses.values():
+            course.release = RELEASE
+            cells = [cell for _, cell in code_cells(RELEASE)]
+            first = next(i for i, cell in enumerate(cells) if cell["kind"] != "common")
+            course.leading = [cell["source"] for cell in cells[:first]]
+            whole(
+                made.cache / "proved" / f"{course.key}.json", json.dumps({e: [] for e in EXERCISES})
+            )  # see test_lessons
+        return made
+
+    def grade(self, **how):
+        return self.engine().grade(jobs=2, **how)
+
+    def marks(self, student):
+        with Gradebook(self.coursedir.db_url, "daytwo") as book:
+            notebook = book.find_submission_notebook(NAME, SECTION, student)
+            return {grade.name: grade.auto_score for grade in notebook.grades if grade.name.endswith("-check")}
+
+    def notebook(self, student):
+        return nbformat.read(self.root / "autograded" / student / SECTION / f"{NAME}.ipynb", as_version=4)
+
+    def outputs(self, student):
+        """Everything that a graded notebook shows below its cells, as one text."""
+        return json.dumps([c.get("outputs", []) for c in self.notebook(student).cells], ensure_ascii=False)
+
+    def state(self):
+        """What lies in the submitted folders: names, times and bytes."""
+        files = sorted(p for p in (self.root / "submitted").rglob("*") if p.is_file())
+        return [(str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in files]
+
+
+HONEST = ["aaa_honest", "mmm_honest", "zzz_honest"]  # first, in the middle, last
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory):
+    """Every row of the catalogue handed in by a student of that name, among honest ones, and graded in one run."""
+    root = tmp_path_factory.mktemp("school")
+    others = {"numpy_scalars_returned": EXERCISES[0]}
+    papers = {name: paper(name, others.get(name, VICTIM)) for name in (*ROWS, *HONEST)}
+    made = Class(root, papers)
+    made.calls, made.env = [], os.environ | {"GRADING_SEED": SEED}
+    made.before, made.children = made.state(), family()
+    with listening(made.calls), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADING_SEED", SEED)
+        made.count = made.grade()
+    made.after, made.left = made.state(), family()
+    return made
+
+
+def family():
+    """Processes of the sandbox's users, those left behind by rows, and children of this one."""
+    found = {child.pid for child in psutil.Process().children(recursive=True)}
+    for process in psutil.process_iter(["uids", "cmdline"]):
+        words = " ".join(process.info["cmdline"] or [])
+        if (
+            process.info["uids"] and sandbox.NOBODY <= process.info["uids"].real < sandbox.NOBODY + 5000
+        ) or "77777" in words:
+            found.add(process.pid)
+    return found
+
+
+class listening:
+    """A server on the host that notes whoever connects."""
+
+    def __init__(self, calls):
+        self.calls, self.socket = calls, socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    def __enter__(self):
+        self.socket.bind(("127.0.0.1", catalogue.PORT))
+        self.socket.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                self.calls.append(self.socket.accept())
+            except OSError:
+                return
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+# What everybody gets
+
+
+@boxed
+@pytest.mark.parametrize("name", [*ROWS, *HONEST])
+def test_every_mark_is_the_one_it_deserves(school, name):
+    assert school.marks(name) == school.papers[name].deserved, [line for line in school.said if name in line]
+
+
+@boxed
+@pytest.mark.parametrize("name", [n for n, make in ROWS.items() if make.kind != "file"])
+def test_the_rest_of_the_notebook_is_graded(school, name):
+    """Every check says its verdict, and every common cell has run."""
+    for exercise, verdict in verdicts(school, name).items():
+        if exercise != VICTIM and name != "all_blank_and_skipped":
+            right = school.papers[name].deserved[f"{exercise}-check"] > 0
+            assert verdict == (
+                "right" if right else "blank" if plan(LESSON.exercises[exercise])[0] is None else "wrong"
+            ), exercise
+
+
+def verdicts(school, name):
+    """{exercise: what its check says} of a graded notebook."""
+    found = {}
+    for cell in school.notebook(name).cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        if grade_id.endswith("-check"):
+            errors = [output.ename for output in cell.outputs if output.output_type == "error"]
+            found[grade_id.removesuffix("-check")] = errors[0].lower() if errors else "right"
+    return found
+
+
+@boxed
+def test_nobody_is_lost_and_nothing_of_the_engine_breaks(school):
+    assert school.count["graded"] == len(school.papers)
+    troubled = [
+        line
+        for line in school.said
+        if "needs a look" in line and not re.search("could not be read|no result from", line)
+    ]
+    assert not troubled
+
+
+@boxed
+def test_what_happened_is_said_in_words(school):
+    said = {name: school.outputs(name) for name in ROWS if ROWS[name].kind in ("crash", "accident")}
+    assert (
+        "took longer than 4 s" in said["infinite_loop_in_a_cell"]
+        and "took longer than 4 s" in said["infinite_loop_in_a_check"]
+    )
+    assert "its process ended" in said["os_exit_in_a_cell"] and "its process ended" in said["os_exit_in_a_check"]
+    assert "SIGSEGV" in said["segmentation_fault_in_a_cell"] and "SIGKILL" in said["killed_in_a_cell"]
+    assert "MemoryError" in said["twenty_gigabytes_in_a_cell"]
+    assert "the rest of this output was left out" in said["many_lines_of_output"]
+    assert "too large to keep" in said["a_huge_display"]
+    assert "nobody is there when a notebook is graded" in said["somebody_asked_to_type"]
+    assert "SyntaxError" in said["a_syntax_error"] and "NameError" in said["works_only_out_of_order"]
+    top = {
+        name: school.notebook(name).cells[0].source for name in ROWS if ROWS[name].kind in ("accident", "file", "gain")
+    }
+    for name, words in {
+        "duplicated_cells": "the last one counts",
+        "a_deleted_answer": "was missing",
+        "a_deleted_check": "was missing",
+        "an_edited_check": "runs as released",
+        "an_edited_common_cell": "as released, then as yours",
+        "renamed": "was taken for",
+        "empty": "is empty",
+        "not_json": "is not JSON",
+        "cut_off": "is not JSON",
+        "stripped_of_all_metadata": "",
+    }.items():
+        assert words in top[name], name
+
+
+# What nobody may do
+
+
+@boxed
+def test_nothing_is_left_running(school):
+    assert school.left == school.children
+
+
+@boxed
+def test_no_file_outside_the_sandbox_changes(school):
+    assert school.after == school.before
+    here = [
+        Path(p)
+        for p in (
+            "/",
+            "/tmp",
+            "/dev/shm",
+            "/var/tmp",
+            "/usr",
+            "/etc",
+            "/home",
+            Path.home(),
+            os.path.dirname(os.__file__),
+        )
+    ]
+    for folder in (*here, ROOT, ROOT / "grading", ROOT / "course", school.root, Path(sys.prefix)):
+        assert not [*folder.glob("DAYTWO*"), *folder.glob("*customize.py")], folder
+    mine = [p for top in ("/tmp", "/dev/shm", "/var/tmp", tempfile.gettempdir()) for p in Path(top).iterdir()]
+    mine += list(school.root.rglob("*"))
+    assert not [p for p in mine if p.exists() and sandbox.NOBODY <= p.stat().st_uid < sandbox.NOBODY + 5000]
+
+
+@boxed
+def test_nothing_outside_the_sandbox_is_seen(school):
+    assert not school.calls, "somebody reached a server of the host"
+    seen = {name: school.outputs(name) for name in ROWS if name in school.papers}
+    host = Path("/etc/hostname").read_text().strip() if Path("/etc/hostname").exists() else None
+    for name, text in seen.items():
+        for secret in (
+            SEED,
+            "BEGIN SOLUTION",
+            "CONNECTED",
+            "TRACED",
+            "OPENED",
+            "LISTED",
+            "root:*",
+            "root:$",
+            "gradebook.db\\n",
+            "FOUND",
+        ):
+            assert secret not in text, (name, secret)
+    listed = re.findall(r"LIST (\S+) (\[.*?\])", seen["everything_in_sight_read"])
+    assert dict(listed)["/"] and "solutions" not in str(listed) and "submitted" not in str(listed)
+    assert host is None or len(host) < 5 or host not in seen["everything_in_sight_read"]
+    assert len(re.findall("PROC ", seen["everything_in_sight_read"])) < 20, "only the sandbox's own processes"
+
+
+def hidden():
+    """(source of a hidden fact's call, or a number it expects) of the lesson; none stands in what students are given."""
+    public = " ".join(c.source for c in nbformat.read(LESSON.release, as_version=4).cells)
+    for exercise in LESSON.exercises.values():
+        for region in src.region("HIDDEN TESTS").finditer(exercise.check.source):
+            for node in ast.parse(region[0]).body:
+                if src.is_fact(node):
+                    call = ast.unparse(node.value.args[1])
+                    numbers = [
+                        ast.unparse(n)
+                        for n in ast.walk(node.value.args[2])
+                        if isinstance(n, ast.Constant) and len(ast.unparse(n)) > 6
+                    ]
+                    yield from (text for text in (call, *numbers) if len(text) > 5 and text not in public)
+
+
+@boxed
+@pytest.mark.parametrize("name", [*ROWS, *HONEST])
+def test_no_secret_is_in_what_a_student_gets(school, name):
+    """The sources and the expected values of hidden facts: not in the notebook that feedback is made of."""
+    text = re.sub(r"\s+", "", json.dumps(school.notebook(name), ensure_ascii=False))
+    own = re.sub(r"\s+", "", "".join(cell.source for cell in school.papers[name].notebook.cells))
+    for secret in hidden():
+        secret = re.sub(r"\s+", "", secret)
+        assert secret not in text or secret in own, secret
+    assert "STOLEN" not in text.replace(json.dumps(own, ensure_ascii=False), "") or "STOLEN" in own
+    assert not re.search("STOLEN", re.sub(r"\s+", "", school.outputs(name)))
+
+
+class Tags(HTMLParser):
+    """What a page would run."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.active, self.inside = [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.inside = tag == "script"
+        for key, value in attrs:
+            if key.startswith("on") or re.match(r"\s*(java|vb)script:", value or "", re.I):
+                self.active.append((tag, key, value))
+
+    def handle_data(self, data):
+        if self.inside and "alert" in data:
+            self.active.append(data)
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+
+@boxed
+def test_feedback_runs_nothing(school):
+    from nbgrader.converters import GenerateFeedback
+
+    school.coursedir.assignment_id = SECTION
+    for name in (
+        "aaa_honest",
+        "scripts_in_outputs",
+        "scripts_in_values_and_errors",
+        "malformed_outputs",
+        "hidden_sources_sent_out_by_a_snapshot",
+    ):
+        school.coursedir.student_id = name
+        GenerateFeedback(coursedir=school.coursedir, config=school.coursedir.config).start()
+        page = (school.root / "feedback" / name / SECTION / f"{NAME}.html").read_text(encoding="utf-8")
+        assert "<script>alert" not in page and Tags(page).active == Tags("").active, name
+        assert r"\href{" not in re.sub(r"<(pre|code).*?</\1>", "", page, flags=re.S), name
+        for secret in hidden():
+            assert secret not in page
+
+
+# Again
+
+
+@boxed
+def test_an_unchanged_class_is_not_graded_again(school):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADING_SEED", SEED)
+        count = school.grade()
+        assert (count["unchanged"], count["graded"], count["executed"]) == (len(school.papers), 0, 0), school.said[-20:]
+        for student in ("aaa_honest", "infinite_loop_in_a_cell"):  # handed in again, unchanged; and its time is new
+            before = school.marks(student)
+            (school.root / "submitted" / student / SECTION / "timestamp.txt").write_text("2026-01-01 00:00:00 UTC")
+            count = school.grade(students=student)
+            assert (count["graded"], count["executed"], count["from cache"]) == (1, 0, 1)
+            assert school.marks(student) == before
+
+
+def test_every_malformed_report_has_a_verdict():
+    """What a process could make of a report: nothing of it stops the one that compares."""
+    exercise = LESSON.exercises[VICTIM]
+    facts = [fact for fact, _ in src.facts(exercise.check.source)]
+    expected, visible = [(fact, None, 0.5, 1e-3) for fact in facts], set(facts[:3])
+    for wire in catalogue.WIRES:
+        wire = json.loads(json.dumps(wire))
+        for report in (
+            {"facts": [[fact, wire] for fact in facts]},
+            {"facts": [], "error": wire},
+            {"facts": [[facts[0], 0.5]], "error": wire, "where": wire, "blank": wire},
+            {"facts": wire},
+            {"facts": [wire, [wire, wire]]},
+            wire,
+        ):
+            for reports in (
+                {"visible": report},
+                {"visible": {"facts": [[f, 0.5] for f in facts[:3]]}, "hidden": report},
+                {"hidden": report},
+            ):
+                found = trusted.verdict(reports, expected, visible, [])
+                assert found["state"] != "right", (wire, reports)
+                json.dumps(found)
+
+
+def test_the_hidden_part_of_a_report_says_nothing_of_the_visible_one():
+    """Whoever takes over a snapshot may see hidden sources when they come; there is no way out for them."""
+    exercise = LESSON.exercises[VICTIM]
+    facts = [fact for fact, _ in src.facts(exercise.check.source)]
+    expected, visible = [(fact, None, 0.5, 1e-3) for fact in facts], set(facts[:3])
+    stolen = {"raised": ["ValueError", "Exception"], "message": "STOLEN"}
+    late = {"facts": [[fact, "STOLEN"] for fact in facts], "error": stolen, "where": "STOLEN", "died": "STOLEN"}
+    for early in ([], [[facts[0], 0.5]], [[fact, 0.5] for fact in facts[:3]]):
+        for error in (None, stolen):
+            found = trusted.verdict(
+                {"visible": {"facts": early}, "hidden": late | {"error": error}}, expected, visible, []
+            )
+            assert found["state"] != "right" and "STOLEN" not in json.dumps(found)
+
+
+def test_values_survive_the_journey_or_are_refused():
+    for wire in catalogue.WIRES:
+        with contextlib.suppress(ValueError, RecursionError):
+            values.encode(values.decode(json.loads(json.dumps(wire))))
+
+
+# With less
+
+
+OPEN = [
+    "an_int_that_equals_everything",
+    "not_a_number",
+    "an_ast_transformer_that_deletes_checks",
+    "patched_builtins",
+    "modules_deleted",
+    "check_redefined_in_the_notebook",
+    "check_redefined_in_the_module",
+    "check_redefined_in_sys_modules",
+    "fork_patched",
+    "the_encoding_of_values_patched",
+    "stack_inspection_as_the_value",
+    "reports_forged_on_every_socket",
+    "malformed_outputs",
+    "hidden_sources_sent_out_by_a_snapshot",
+    "partial_credit_printed",
+    "tags_that_skip",
+    "schema_version_99",
+    "a_deleted_check",
+    "segmentation_fault_in_a_cell",
+    "os_exit_in_a_check",
+    "infinite_loop_in_a_check",
+    "processes_left_behind",
+    "a_syntax_error",
+    "a_right_answer_that_warns",
+    "duplicated_cells",
+    "stripped_of_all_metadata",
+    "its_environment_read",
+    "not_json",
+]
+
+
+def test_on_a_kernel_without_namespaces_all_but_the_sandbox_holds(tmp_path):
+    papers = {name: paper(name) for name in (*OPEN, *HONEST)}
+    here = Class(tmp_path, papers, box=False)
+    before, children = here.state(), family()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADING_SEED", SEED)
+        here.grade()
+    assert "WARNING: no sandbox" in here.said[0]
+    wrong = {name: here.marks(name) for name in papers if here.marks(name) != papers[name].deserved}
+    assert not wrong
+    assert here.state() == before and family() == children
+    assert not [name for name in papers if SEED in here.outputs(name) or "STOLEN" in here.outputs(name)]
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory):
+    """A class of six as `simulate` draws it: graded by plain nbgrader, without our plug-in, in a copy of the course."""
+    root = tmp_path_factory.mktemp("plain")
+    (root / "solutions" / SECTION).mkdir(parents=True)
+    nbformat.write(short(build.solved(LESSON)), root / "solutions" / SECTION / f"{NAME}.ipynb")
+    shutil.copy(ROOT / "nbgrader_config.py", root)
+    papers = {}
+    dice = simulate.random.Random(5)
+    for number in range(6):
+        papers[f"student{number}"] = Paper(LESSON, choose=lambda e: simulate.draw(e, dice)[1:], release=RELEASE)
+    made = Class(root, papers)
+    shutil.copytree(root / "submitted", root / "classroom" / "submitted")
+    env = os.environ | {"DAYTWO_ENGINE": "off", "PYTHONPATH": str(ROOT)}
+    for words in (["generate_assignment", SECTION, "--create", "--force"], ["autograde", SECTION]):
+        run = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *words], cwd=root, capture_output=True, text=True, env=env
+        )
+        assert run.returncode == 0, run.stderr[-3000:]
+    return made
+
+
+def test_plain_nbgrader_still_grades_a_release_and_agrees_with_ours(six):
+    six.grade()
+    with Gradebook(f"sqlite:///{six.root}/classroom/gradebook.db", "daytwo") as book:
+        for student, made in six.papers.items():
+            notebook = book.find_submission_notebook(NAME, SECTION, student)
+            plain = {grade.name: grade.auto_score for grade in notebook.grades if grade.name.endswith("-check")}
+            assert plain == six.marks(student) == made.deserved, student
+
+
+@boxed
+def test_a_budget_for_the_notebook_bounds_a_submission_that_never_ends(tmp_path):
+    made = paper("")
+    for name in EXERCISES[1:5]:
+        made.cell(name).source = "while True: pass"
+        made.deserved[f"{name}-check"] = 0
+    made.deserved[f"{EXERCISES[5]}-check"] = 0  # the budget is used up before it is reached
+    here = Class(tmp_path, {"endless": made})
+    here.options["limits"] = None
+    engine = here.engine
+    here.options.pop("limits")
+
+    def small():
+        one = engine()
+        one.limits = one.limits | {"cell": 2, "notebook": 4}
+        return one
+
+    here.engine = small
+    here.grade()
+    assert here.marks("endless") == made.deserved
+    assert "as a whole took longer" in here.outputs("endless")
+
+
+def test_a_simulated_class_with_accidents_knows_what_everybody_deserves(tmp_path):
+    deserved = simulate.simulate(SECTION, 40, 3, tmp_path, accidents=True)
+    assert deserved == simulate.simulate(SECTION, 40, 3, tmp_path, accidents=True)
+    kinds = Counter(json.loads((tmp_path / f"accidents-{SECTION}.json").read_text()).values())
+    assert len(kinds) > 8 and sum(kinds.values()) < 40
+    assert all(set(marks[NAME]) == {f"{name}-check" for name in EXERCISES} for marks in deserved.values())
+    assert COURSE.exists()
