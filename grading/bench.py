@@ -4,6 +4,8 @@ What cells need is counted in CPU seconds, as if every student's process ran all
 that is the time of the workers less those seconds. The physical limit is the cells' CPU seconds over the cores.
 """
 
+import contextlib
+import io
 import json
 import os
 import platform
@@ -18,8 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from grading import new
-from grading.lesson import ROOT
+from grading import new, warm
+from grading.lesson import ROOT, lessons
 
 SMALL = "06_scaffold"  # what `python -m grading new` writes: a lesson whose cells need about a CPU second
 
@@ -44,9 +46,9 @@ class School:
     def run(self, *words, **more):
         """(wall seconds, peak memory in MB of all its processes) of a command that has to succeed."""
         env = os.environ | {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | more
-        log = open(self.root / "log", "w")  # noqa: SIM115: closed with the process
         started = time.monotonic()
-        process = subprocess.Popen([sys.executable, "-m", *words], cwd=self.root, env=env, stdout=log, stderr=log)
+        with open(self.root / "log", "w") as log:
+            process = subprocess.Popen([sys.executable, "-m", *words], cwd=self.root, env=env, stdout=log, stderr=log)
         peak = [0.0]
         watch = threading.Thread(target=memory, args=(process, peak))
         watch.start()
@@ -76,7 +78,8 @@ class School:
             with Gradebook("sqlite:///classroom/gradebook.db") as book:
                 for student, lessons in json.load(open(f"classroom/deserved-{section}.json")).items():
                     for lesson, marks in lessons.items():
-                        got = {g.name: g.score for g in book.find_submission_notebook(lesson, section, student).grades}
+                        graded = book.find_submission_notebook(lesson, section, student)
+                        got = {g.name: g.score for g in graded.grades}
                         for name, mark in marks.items():
                             print(int(got[name] != mark), end="")"""
         command = [sys.executable, "-c", code, self.section]
@@ -117,11 +120,15 @@ def compare(section, sizes, cores):
                     (school.classroom / "cache" / "proved" / name).write_bytes(data)
                 seconds, peak = school.run("grading", "grade", section, "--jobs", str(workers))
                 again, _ = school.run("grading", "grade", section, "--jobs", str(workers))
-                rows.append({"who": "this engine", "students": size, "workers": workers, "seconds": seconds,
-                             "peak": peak, "again": again, "cells": school.needed(), "wrong": school.marks()})  # fmt: skip
+                row = {"who": "this engine", "students": size, "workers": workers, "seconds": seconds, "peak": peak}
+                rows.append(row | {"again": again, "cells": school.needed(), "wrong": school.marks()})
                 print(f"  {section}: {size} students, {workers} workers: {seconds:.0f} s", flush=True)
         rows[0]["cells"] = rows[1]["cells"]
     return rows
+
+
+COLUMNS = ("", "students", "workers", "s a submission", "submissions a second", "against plain")
+COLUMNS += ("beyond its cells, s", "of plain's", "× physical limit", "regrade unchanged", "peak MB", "wrong marks")
 
 
 def table(section, rows):
@@ -130,8 +137,8 @@ def table(section, rows):
     beyond = plain - rows[0]["cells"]
     yield f"## {section}: cells need {rows[0]['cells']:.2f} CPU s a submission"
     yield ""
-    yield "| | students | workers | s a submission | submissions a second | against plain | beyond its cells, s | of plain's | × physical limit | regrade unchanged | peak MB | wrong marks |"
-    yield "| --- " * 12 + "|"
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "| --- " * len(COLUMNS) + "|"
     for row in rows:
         each, workers = row["seconds"] / row["students"], row["workers"]
         own = each * workers - row["cells"]
@@ -139,8 +146,8 @@ def table(section, rows):
         again = f"{row['again']:.1f} s = {row['again'] / row['seconds']:.1%}" if "again" in row else ""
         peak = f"{row['peak']:.0f}" if "peak" in row else ""
         yield (
-            f"| {row['who']} | {row['students']} | {workers} | {each:.2f} | {1 / each:.2f} | × {plain / each:.1f} | {own:.2f} "
-            f"| {own / beyond:.0%} | {limit:.2f} | {again} | {peak} | {row['wrong']} |"
+            f"| {row['who']} | {row['students']} | {workers} | {each:.2f} | {1 / each:.2f} | × {plain / each:.1f} "
+            f"| {own:.2f} | {own / beyond:.0%} | {limit:.2f} | {again} | {peak} | {row['wrong']} |"
         )
     yield ""
 
@@ -151,7 +158,8 @@ def machine():
     if Path("/proc/cpuinfo").exists():
         cpu = (re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) or ["", ""])[1]
     memory_gb = psutil.virtual_memory().total / 2**30
-    return f"{os.cpu_count()} cores ({cpu or platform.machine()}), {memory_gb:.0f} GB, {platform.system()}, Python {platform.python_version()}"
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores ({cpu or platform.machine()}), {memory_gb:.0f} GB, {system}"
 
 
 def bench(sections, sizes):
@@ -161,9 +169,10 @@ def bench(sections, sizes):
     lines += [__doc__.split("\n\n")[1].replace("\n", " "), ""]
     for section in sections:
         lines += table(section, compare(section, sizes, cores))
-    from grading import warm
-
-    lines += ["## nbval with warm kernels", "", *warm.measure(), ""] if hasattr(warm, "measure") else []
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        warm.measure(*(str(p.with_suffix(".ipynb")) for p in lessons()))
+    lines += ["## nbval with warm kernels", "", "```", said.getvalue().rstrip(), "```", ""]
     text = "\n".join(lines)
     print(text)
     (ROOT / "grading" / "benchmark.md").write_text(text, encoding="utf-8")

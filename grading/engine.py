@@ -119,7 +119,7 @@ def fingerprint(folder):
     own = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
-            own.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(content(path)).digest())
+            own.update(os.fsencode(path.relative_to(folder)) + b"\0" + hashlib.sha256(content(path)).digest())
     return own.hexdigest()[:32]
 
 

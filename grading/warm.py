@@ -163,7 +163,9 @@ def end(folder):
         signal.pidfd_send_signal(template, signal.SIGTERM)
         if not gone(template, PATIENCE):
             signal.pidfd_send_signal(template, signal.SIGKILL)
+            gone(template, PATIENCE)
         os.close(template)
+    (folder / "socket").unlink(missing_ok=True)
 
 
 def stop():

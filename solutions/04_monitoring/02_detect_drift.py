@@ -1628,20 +1628,17 @@ for month in (7, 9, 12):
 # an owner and an action, because a monitor that cries wolf is soon muted.
 
 # %% [markdown] say="q26" points=2
-# **Say it.** "How would you detect drift automatically, and what would you do about it?" Answer aloud in two
-# minutes, then write down the core of it.
+# **Say it.** "How would you detect drift automatically, and what would you do about it?" Answer aloud, then write
+# down the core.
 #
 # One point each:
 #
-# - a detector for inputs, one for losses, and what each cannot see, with a number you measured above;
-# - how you keep false alarms down (size as well as $p$, days instead of rows), and which alarm leads to a new model.
+# - a detector for inputs, one for losses, what each cannot see, with a number from above;
+# - how you keep false alarms down, and which alarm leads to a new model.
 #
 # ### BEGIN SOLUTION
-# I compare each input with the training months: PSI, and KS with a smallest gap that matters, because at 28,000
-# flights a month nearly any gap is significant; a classifier covers how inputs go together. That finds broken feeds,
-# not harm: humidity had a PSI of 0.33 in July, when the model fell behind a simple forecast, and 0.32 in December,
-# when it was as good as in winter. So I run Page–Hinkley on the daily loss minus the simple forecast's. It sounded on
-# 10 July: losses come late, leave out cancelled flights and name no cause. I count days, not rows, and even that is
-# too optimistic for a week of neighbours. A broken feed is repaired, a fresh release rolled back, drift without harm
-# watched; a risen loss trains a challenger, which ships if it beats the champion: July's would have, September's not.
+# PSI and KS on inputs find broken feeds, not harm: humidity was as loud in December (0.33) as in July, when the model
+# fell behind. So Page–Hinkley watches daily loss minus a simple forecast's; it sounded on 10 July. Losses come late and
+# miss cancelled flights. I ask for size as well as $p$, and count days. A risen loss trains a challenger, which must
+# win.
 # ### END SOLUTION
