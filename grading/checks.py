@@ -216,13 +216,14 @@ class Kind(ast.NodeTransformer):
         return tree
 
 
-def install(shell):
-    """Make the check cells of this notebook kind; once is enough."""
+def install(shell=None):
+    """Make the check cells of this notebook (or shell) kind; once is enough."""
+    if shell is None and "IPython" in sys.modules:
+        shell = sys.modules["IPython"].get_ipython()
     if shell is not None and not any(isinstance(t, Kind) for t in shell.ast_transformers):
         shell.ast_transformers.append(Kind())
 
 
-if "IPython" in sys.modules:
-    install(sys.modules["IPython"].get_ipython())
+install()
 
 __all__ = ["Raised", "Wrong", "check", "raised"]

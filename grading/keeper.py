@@ -29,6 +29,7 @@ LIMITS = {
 }
 TICK = 0.05
 PROC = os.path.isdir("/proc/self")
+HANDED = 8  # files that one part of a message may hand over
 SHOWN = 5  # times `line`: what all cells together may show
 
 
@@ -82,8 +83,11 @@ def listen(channel, pid, limits, hidden):
     return result
 
 
-def messages(channel, late, longest, tick):
-    """(JSON object, length), one a line, until the other end is closed, says far too much, or `late()`."""
+def messages(channel, late, longest, tick, handed=None):
+    """(JSON object, length), one a line, until the other end is closed, says far too much, or `late()`.
+
+    The list `handed` takes the files that were handed over with it.
+    """
     buffer = b""
     while True:
         ready, _, _ = select.select([channel], [], [], tick)
@@ -92,11 +96,13 @@ def messages(channel, late, longest, tick):
         if not ready:
             continue
         try:
-            part = channel.recv(1 << 20)
+            part, new, *_ = socket.recv_fds(channel, 1 << 20, HANDED if handed is not None else 0)
         except OSError:
             return
         if not part:
             return
+        if handed is not None:
+            handed += new
         *lines, buffer = (buffer + part).split(b"\n") if b"\n" in part else (buffer + part,)
         for line in lines:
             with contextlib.suppress(ValueError, RecursionError):
@@ -182,16 +188,14 @@ class Overseer:
         self.cells, self.visible, self.limits, self.made = job["cells"], job["checks"], limits, made
         self.channel, self.tell = channel, tell
         self.skip, self.said, self.room, self.attempts = set(), {}, SHOWN * limits["line"], 0
-        self.snapped, self.grown = {}, {}  # process of each exercise's snapshot; memory it shares with its origin
+        self.snapped, self.channels = {}, {}  # the process of each exercise's snapshot, and the way to ask it
+        self.grown = {}  # memory that a snapshot shares with its origin
         self.base, self.started, self.burnt = resident(os.getpid()), time.monotonic(), 0.0
 
     def go(self):
-        names = [c["name"] for c in self.cells if c["kind"] == "check" and c["name"] in self.visible]
-        self.pairs = {name: socket.socketpair() for name in names}
+        names = self.names = [c["name"] for c in self.cells if c["kind"] == "check" and c["name"] in self.visible]
         while not self.attempt():  # each leaves out one more cell
             pass
-        for _, theirs in self.pairs.values():
-            theirs.close()
         for name in names:
             self.tell(check=name, part="visible", report=self.ask(name, self.visible[name]))
         self.tell(sealed=True)  # from here on nothing a student's process says is shown to anybody
@@ -214,8 +218,8 @@ class Overseer:
             self.be_student(theirs)
         theirs.close()
         at, last, why, done, begun = None, None, "", False, set()
-        clock = Clock(pid)
-        for message, size in messages(ours, lambda: self.over(clock), self.limits["line"], TICK):
+        clock, handed = Clock(pid), []
+        for message, size in messages(ours, lambda: self.over(clock), self.limits["line"], TICK, handed):
             if at is None and self.is_cell(message.get("begin")) and message["begin"] not in begun:
                 at = last = message["begin"]
                 begun.add(at)
@@ -225,8 +229,9 @@ class Overseer:
                 if not all(map(alive, self.snapped.values())):
                     why = "it ended other processes of the notebook"
                     break
-            elif self.is_snapshot(message.get("snap"), message.get("pid")) and message["pid"] != pid:
+            elif handed and self.is_snapshot(message.get("snap"), message.get("pid")) and message["pid"] != pid:
                 self.snapped[message["snap"]] = message["pid"]
+                self.channels[message["snap"]] = handed.pop(0)
                 self.grown[message["pid"]] = min(resident(pid), resident(message["pid"]))
             elif isinstance(message.get("spoilt"), list):
                 spoilt = {at for at in message["spoilt"] if self.is_cell(at)} - self.skip
@@ -240,6 +245,8 @@ class Overseer:
                 continue
             clock.restart()
         why = why or ("" if done else self.over(clock))
+        for fd in handed:  # that nobody asked for
+            os.close(fd)
         status = self.end(pid)
         blamed = last if at is None else at  # between two cells it was something that the last one left behind
         if done or blamed is None or blamed in self.skip:
@@ -254,7 +261,7 @@ class Overseer:
         return type(at) is int and 0 <= at < len(self.cells) and self.cells[at]["kind"] != "check"
 
     def is_snapshot(self, name, pid):
-        known = type(name) is str and name in self.pairs and name not in self.snapped
+        known = type(name) is str and name in self.names and name not in self.snapped
         return known and type(pid) is int and pid > 1 and alive(pid)
 
     def report(self, at, message, size):
@@ -274,14 +281,17 @@ class Overseer:
             for number in (signal.SIGHUP, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            channels = {name: theirs.makefile("rw", encoding="utf-8") for name, (_, theirs) in self.pairs.items()}
-            for ours, _ in self.pairs.values():
-                ours.close()
+            for other in self.channels.values():
+                os.close(other)
 
-            def send(message):
-                channel.sendall(json.dumps(message).encode() + b"\n")
+            def send(message, handed=None):
+                data = json.dumps(message).encode() + b"\n"
+                if handed:
+                    data = data[socket.send_fds(channel, [data], [handed.fileno()]) :]
+                    handed.close()
+                channel.sendall(data)
 
-            student.work(self.cells, self.skip, self.snapped, channels, send, self.made)
+            student.work(self.cells, self.skip, self.snapped, self.names, send, self.made)
         finally:
             os._exit(0)
 
@@ -329,7 +339,7 @@ class Overseer:
 
     def ask(self, name, source):
         """The report of a snapshot on a part of its check; how it ended when it gave none."""
-        pid, (channel, _) = self.snapped.get(name), self.pairs[name]
+        pid = self.snapped.get(name)
         if pid is None:
             return {"died": "the notebook did not get that far"}
         if time.monotonic() - self.started > 4 * self.limits["notebook"]:
@@ -340,7 +350,7 @@ class Overseer:
             return self.over(clock, asked=True) or ("" if alive(pid) else "its process ended")
 
         report = None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.channels[name])) as channel:
             channel.settimeout(3 * self.limits["cell"])
             channel.sendall(json.dumps(source).encode() + b"\n")
             report, _ = next(messages(channel, over, self.limits["line"], TICK), (None, 0))

@@ -7,12 +7,12 @@ snapshot only after every cell of the student's has run and its outputs are seal
 import ast
 import base64
 import builtins
-import contextlib
 import io
 import json
 import linecache
 import os
 import resource
+import socket
 import sys
 import time
 import traceback
@@ -142,6 +142,7 @@ def run(source, made):
 
 def answer_for(channel, made):
     """A snapshot: take parts of a check from `channel` one after the other, and report what the answer gives."""
+    channel = channel.makefile("rw", encoding="utf-8")
     names = made.user_ns
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for line in channel:
@@ -173,8 +174,8 @@ def where(error):
     return None
 
 
-def work(cells, skip, snapped, channels, send, made):
-    """Run the cells that are not to be skipped; leave a snapshot in a fork where each check stands.
+def work(cells, skip, snapped, names, send, made):
+    """Run the cells that are not to be skipped; leave a snapshot in a fork where each check of these `names` stands.
 
     What an answer breaks of the ground that all stand on is found after it; when its own check has its snapshot, this
     process ends, and the other exercises go on in a fresh one, without that answer.
@@ -182,8 +183,9 @@ def work(cells, skip, snapped, channels, send, made):
     ground, spoilt = Ground(made), []
     for at, cell in enumerate(cells):
         if cell["kind"] == "check":
-            if cell["name"] in channels and cell["name"] not in snapped:
-                send({"snap": cell["name"], "pid": snapshot(cell["name"], channels, made)})
+            if cell["name"] in names and cell["name"] not in snapped:
+                pid, channel = snapshot(made)
+                send({"snap": cell["name"], "pid": pid}, channel)
             if spoilt:
                 return send({"spoilt": spoilt})
         elif at not in skip:
@@ -194,21 +196,25 @@ def work(cells, skip, snapped, channels, send, made):
     send({"finished": True})
 
 
-def snapshot(name, channels, made):
-    """Fork a process that keeps the state of the notebook as it is now, and waits to be asked; its id."""
+fork = os.fork  # as it is now: an answer may have patched it
+
+
+def snapshot(made):
+    """Fork a process that keeps the state of the notebook as it is now, and waits to be asked; its id, and how."""
+    ours, theirs = socket.socketpair()
     few, many = resource.getrlimit(resource.RLIMIT_NPROC)
     resource.setrlimit(resource.RLIMIT_NPROC, (many, many))  # an answer may have started a crowd
-    pid = os.fork()
+    pid = fork()
     resource.setrlimit(resource.RLIMIT_NPROC, (few, many))
     if pid == 0:
         try:
-            os.setpgid(0, 0)
-            for other, channel in channels.items():
-                if other != name:
-                    channel.close()
-            answer_for(channels[name], made)
+            ours.close()
+            os.setpgid(0, 0)  # it must outlive this process
+            theirs.sendall(b".")
+            answer_for(theirs, made)
         finally:
             os._exit(0)
-    with contextlib.suppress(OSError):  # both sides: it must outlive this process from the first moment
-        os.setpgid(pid, pid)
-    return pid
+    theirs.close()
+    if not ours.recv(1):
+        raise RuntimeError("a snapshot could not be taken")
+    return pid, ours

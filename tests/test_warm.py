@@ -197,6 +197,15 @@ def test_plots_are_drawn_inline():
         assert ask(client, "print(plt.get_fignums())") == "[]\n"
 
 
+def test_a_blank_is_told_kindly_in_a_warm_kernel_too():
+    with kernel() as (_, client):
+        shown = []
+        for code in ("from grading import check\ndef f():\n    raise NotImplementedError()", "check('One', f(), 1)"):
+            reply = client.execute_interactive(code, timeout=30, output_hook=shown.append)
+            assert reply["content"]["status"] == "ok"
+        assert "Not attempted yet" in str([m["content"] for m in shown if m["msg_type"] == "display_data"])
+
+
 def test_folder_environment_and_streams_are_those_asked_for(tmp_path):
     secret = secrets.token_hex()
     env = os.environ | {"MINE": secret, "TMPDIR": str(tmp_path)}
