@@ -101,7 +101,14 @@ def cluster(address):
     """The same on a Dask cluster."""
     from distributed import Client, wait
 
-    with Client(address) as client:
+    from grading.trusted import Refused
+
+    with contextlib.ExitStack() as stack:
+        try:
+            client = stack.enter_context(Client(address, timeout=30))
+            client.wait_for_workers(1, timeout=60)
+        except (OSError, TimeoutError) as error:
+            raise Refused(f"no worker answers at {address}: {error}") from None
         yield (
             lambda *job: client.submit(execute, *job, pure=False),
             lambda futures: wait(list(futures), return_when="FIRST_COMPLETED").done,

@@ -61,7 +61,7 @@ def listen(channel, pid, limits, hidden):
     """What the first process tells until it is gone; it is killed when it takes far too long."""
     result = {"cells": {}, "checks": {}, "trouble": ""}
     end, room = time.monotonic() + 5 * limits["notebook"], 3 * SHOWN * limits["line"]
-    for message, size in messages(channel, lambda: time.monotonic() > end, 2 * limits["line"], 4 * TICK):
+    for message, size in messages(channel, lambda _: time.monotonic() > end, 2 * limits["line"], 4 * TICK):
         room -= size
         if room < 0:
             break
@@ -84,14 +84,14 @@ def listen(channel, pid, limits, hidden):
 
 
 def messages(channel, late, longest, tick, handed=None):
-    """(JSON object, length), one a line, until the other end is closed, says far too much, or `late()`.
+    """(JSON object, length), one a line, until the other end is closed, says far too much, or is `late`.
 
-    The list `handed` takes the files that were handed over with it.
+    `late` is told whether nothing was there to read. The list `handed` takes the files that were handed over with it.
     """
     buffer = b""
     while True:
         ready, _, _ = select.select([channel], [], [], tick)
-        if late():
+        if late(not ready):
             return
         if not ready:
             continue
@@ -219,7 +219,11 @@ class Overseer:
         theirs.close()
         at, last, why, done, begun = None, None, "", False, set()
         clock, handed = Clock(pid), []
-        for message, size in messages(ours, lambda: self.over(clock), self.limits["line"], TICK, handed):
+
+        def late(idle):
+            return self.over(clock) or (idle and gone(pid))  # what it started may keep the channel open
+
+        for message, size in messages(ours, late, self.limits["line"], TICK, handed):
             if at is None and self.is_cell(message.get("begin")) and message["begin"] not in begun:
                 at = last = message["begin"]
                 begun.add(at)
@@ -233,11 +237,10 @@ class Overseer:
                 self.snapped[message["snap"]] = message["pid"]
                 self.channels[message["snap"]] = handed.pop(0)
                 self.grown[message["pid"]] = min(resident(pid), resident(message["pid"]))
-            elif isinstance(message.get("spoilt"), list):
-                spoilt = {at for at in message["spoilt"] if self.is_cell(at)} - self.skip
+            elif spoilt := self.new_cells(message.get("spoilt")):
                 self.skip |= spoilt
                 self.end(pid)
-                return not spoilt or bool(self.late())
+                return bool(self.late())
             elif "finished" in message:
                 done = True
                 break
@@ -259,6 +262,10 @@ class Overseer:
 
     def is_cell(self, at):
         return type(at) is int and 0 <= at < len(self.cells) and self.cells[at]["kind"] != "check"
+
+    def new_cells(self, places):
+        """Those of a list of cells that were not left out before."""
+        return {at for at in places if self.is_cell(at)} - self.skip if isinstance(places, list) else set()
 
     def is_snapshot(self, name, pid):
         known = type(name) is str and name in self.names and name not in self.snapped
@@ -284,14 +291,7 @@ class Overseer:
             for other in self.channels.values():
                 os.close(other)
 
-            def send(message, handed=None):
-                data = json.dumps(message).encode() + b"\n"
-                if handed:
-                    data = data[socket.send_fds(channel, [data], [handed.fileno()]) :]
-                    handed.close()
-                channel.sendall(data)
-
-            student.work(self.cells, self.skip, self.snapped, self.names, send, self.made)
+            student.work(self.cells, self.skip, self.snapped, self.names, channel, self.made)
         finally:
             os._exit(0)
 
@@ -346,8 +346,8 @@ class Overseer:
             return {"died": "the notebook as a whole took too long"}
         clock = Clock(pid)
 
-        def over():
-            return self.over(clock, asked=True) or ("" if alive(pid) else "its process ended")
+        def over(idle=True):
+            return self.over(clock, asked=True) or ("its process ended" if idle and not alive(pid) else "")
 
         report = None
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.channels[name])) as channel:
@@ -388,15 +388,20 @@ def name_of(number):
         return f"signal {number}"
 
 
+def gone(pid):
+    """Whether a process has ended, taken leave of or not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return PROC or not kill(pid, 0)
+
+
 def alive(pid):
     """Whether a process still runs; one that has ended and is our child is taken leave of."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return not PROC and kill(pid, 0)
+    return not gone(pid)
 
 
 def kill(pid, number=signal.SIGKILL):

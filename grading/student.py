@@ -174,18 +174,26 @@ def where(error):
     return None
 
 
-def work(cells, skip, snapped, names, send, made):
+def work(cells, skip, snapped, names, channel, made):
     """Run the cells that are not to be skipped; leave a snapshot in a fork where each check of these `names` stands.
 
     What an answer breaks of the ground that all stand on is found after it; when its own check has its snapshot, this
     process ends, and the other exercises go on in a fresh one, without that answer.
     """
+
+    def send(message, handed=None):
+        data = json.dumps(message).encode() + b"\n"
+        if handed:
+            data = data[socket.send_fds(channel, [data], [handed.fileno()]) :]
+            handed.close()
+        channel.sendall(data)
+
     ground, spoilt = Ground(made), []
     for at, cell in enumerate(cells):
         if cell["kind"] == "check":
             if cell["name"] in names and cell["name"] not in snapped:
-                pid, channel = snapshot(made)
-                send({"snap": cell["name"], "pid": pid}, channel)
+                pid, line = snapshot(channel, made)
+                send({"snap": cell["name"], "pid": pid}, line)
             if spoilt:
                 return send({"spoilt": spoilt})
         elif at not in skip:
@@ -199,7 +207,7 @@ def work(cells, skip, snapped, names, send, made):
 fork = os.fork  # as it is now: an answer may have patched it
 
 
-def snapshot(made):
+def snapshot(channel, made):
     """Fork a process that keeps the state of the notebook as it is now, and waits to be asked; its id, and how."""
     ours, theirs = socket.socketpair()
     few, many = resource.getrlimit(resource.RLIMIT_NPROC)
@@ -209,6 +217,7 @@ def snapshot(made):
     if pid == 0:
         try:
             ours.close()
+            channel.close()
             os.setpgid(0, 0)  # it must outlive this process
             theirs.sendall(b".")
             answer_for(theirs, made)

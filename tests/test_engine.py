@@ -209,14 +209,7 @@ def test_the_work_spreads_over_a_cluster(school):
         "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "8791", "--no-dashboard"
     )
     worker = school.start(
-        "distributed.cli.dask_worker",
-        "tcp://127.0.0.1:8791",
-        "--nthreads",
-        "1",
-        "--nworkers",
-        "2",
-        "--no-nanny",
-        "--no-dashboard",
+        "distributed.cli.dask_worker", "tcp://127.0.0.1:8791", "--nthreads", "2", "--no-nanny", "--no-dashboard"
     )
     try:
         assert f"{STUDENTS} graded" in school.grade("--cluster", "tcp://127.0.0.1:8791")

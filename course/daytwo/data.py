@@ -1,4 +1,4 @@
-"""The year 2013 as typed frames: every flight that was to leave New York, with weather, aircraft, airports and airlines.
+"""The year 2013 as typed frames: flights that were to leave New York, weather, aircraft, airports and airlines.
 
 Units, sources and known dirt are in `CARD.md` beside the parquet files. All times are UTC unless a column is HHMM.
 """

@@ -1637,7 +1637,7 @@ for month in (7, 9, 12):
 # - how you keep false alarms down, and which alarm leads to a new model.
 #
 # ### BEGIN SOLUTION
-# PSI and KS on inputs find broken feeds, not harm: humidity was as loud in December (0.33) as in July, when the model
+# PSI and KS on inputs find broken feeds, not harm: humidity was as loud in December (0.32) as in July, when the model
 # fell behind. So Page–Hinkley watches daily loss minus a simple forecast's; it sounded on 10 July. Losses come late and
 # miss cancelled flights. I ask for size as well as $p$, and count days. A risen loss trains a challenger, which must
 # win.
