@@ -378,7 +378,7 @@ def hidden_sources_sent_out_by_a_snapshot(paper):
                     data = os.read(fd, 1 << 20)
                     if not data:
                         os._exit(0)
-                    secret = "STOLEN " + data.decode("utf-8", "replace")
+                    secret = ("visible " if FACTS[0].encode() in data else "STOLEN ") + data.decode("utf-8", "replace")
                     facts = [[fact, secret] for fact in FACTS]
                     wrong = {"raised": ["ValueError", "Exception"], "message": secret}
                     for report in (
@@ -454,7 +454,9 @@ def malformed_outputs(paper):
             {"output_type": "error", "ename": {}, "evalue": [], "traceback": "x"}, {"output_type": "error", "traceback": [5, "\\ud800"]},
             {"output_type": "update_display_data", "data": {}}, {"data": {"application/javascript": "alert(1)"}},
         ]
-        get_ipython().record.outputs.extend(bad)
+        deep = "x"
+        for _ in range(900): deep = {"text/plain": [deep]}
+        get_ipython().record.outputs.extend([deep, *bad, {"output_type": "display_data", "data": deep}] * 2)
     """)
 
 

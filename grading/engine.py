@@ -302,7 +302,7 @@ class Engine:
         when = self.coursedir.get_existing_timestamp(str(one.folder)) if stamp.exists() else None
         self.book.write(self.section, one.student, notebooks, when)
         if not one.trouble:  # else it is tried again next time
-            whole(self.note(one.student), json.dumps({"raw": one.raw, "keys": self.keys()}))
+            whole(self.note(one.student), json.dumps({"raw": one.raw, "keys": self.keys(), "there": sorted(notebooks)}))
         self.review += [f"{one.student}: {sentence}" for sentence in one.trouble]
         self.count["graded"] += 1
 
@@ -319,7 +319,9 @@ class Engine:
         except (OSError, ValueError):
             return False
         folder = Path(self.coursedir.format_path(self.coursedir.autograded_directory, student, self.section))
-        return known == {"raw": raw, "keys": self.keys()} and folder.is_dir()
+        there = known.pop("there", None) if isinstance(known, dict) else None
+        same = known == {"raw": raw, "keys": self.keys()} and isinstance(there, list)
+        return same and all((folder / f"{name}.ipynb").exists() for name in there)
 
     def table(self, total, seconds):
         """The closing words."""

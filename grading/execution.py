@@ -94,6 +94,7 @@ def workers(count):
             pool.shutdown(wait=False, cancel_futures=True)
             for template in started:
                 template.process.kill()
+                template.process.wait()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections import Counter
 
 from grading import sandbox, student
 
@@ -175,10 +176,15 @@ class Clock:
         self.restart()
 
     def restart(self):
-        self.began = spent(self.pid), time.monotonic()
+        self.began = self.now()
 
     def passed(self):
-        return spent(self.pid) - self.began[0], time.monotonic() - self.began[1]
+        return tuple(now - then for now, then in zip(self.now(), self.began, strict=True))
+
+    def now(self):
+        if os.getpid() != 1:
+            return spent(self.pid), time.monotonic()
+        return sum(map(spent, processes())), time.monotonic()  # in a sandbox also what it started, and what has ended
 
 
 class Overseer:
@@ -189,6 +195,7 @@ class Overseer:
         self.channel, self.tell = channel, tell
         self.skip, self.said, self.room, self.attempts = set(), {}, SHOWN * limits["line"], 0
         self.snapped, self.channels = {}, {}  # the process of each exercise's snapshot, and the way to ask it
+        self.suspects, self.fallen = [], Counter()  # cells that left something running; deaths at each cell
         self.grown = {}  # memory that a snapshot shares with its origin
         self.base, self.started, self.burnt = resident(os.getpid()), time.monotonic(), 0.0
 
@@ -218,7 +225,7 @@ class Overseer:
             self.be_student(theirs)
         theirs.close()
         at, last, why, done, begun = None, None, "", False, set()
-        clock, handed = Clock(pid), []
+        clock, handed, calm = Clock(pid), [], self.others(pid)
 
         def late(idle):
             return self.over(clock) or (idle and gone(pid))  # what it started may keep the channel open
@@ -228,8 +235,10 @@ class Overseer:
                 at = last = message["begin"]
                 begun.add(at)
             elif self.is_cell(message.get("end")) and message["end"] == at:
-                self.report(at, {k: message.get(k) for k in ("outputs", "error", "seconds")}, size)
+                self.report(at, {k: flat(message.get(k)) for k in ("outputs", "error", "seconds")}, size)
                 at = None
+                if self.cells[last]["kind"] != "common" and self.others(pid) > calm:
+                    self.suspects.append(last)
                 if not all(map(alive, self.snapped.values())):
                     why = "it ended other processes of the notebook"
                     break
@@ -242,7 +251,8 @@ class Overseer:
                 self.end(pid)
                 return bool(self.late())
             elif "finished" in message:
-                done = True
+                done = all(map(alive, self.snapped.values()))
+                why = "" if done else "it ended other processes of the notebook"
                 break
             else:
                 continue
@@ -251,17 +261,41 @@ class Overseer:
         for fd in handed:  # that nobody asked for
             os.close(fd)
         status = self.end(pid)
-        blamed = last if at is None else at  # between two cells it was something that the last one left behind
-        if done or blamed is None or blamed in self.skip:
+        if done or last is None:
             return True
         why = why or "its process ended" + (f" by {name_of(-status)}" if status < 0 else "")
-        self.report(blamed, {"outputs": [], "error": "Died", "seconds": 0}, 0)
-        self.tell(cell=blamed, **self.said[blamed], died=why)
-        self.skip.add(blamed)
-        return bool(self.late())
+        return self.blame(last if at is None else at, begun, why) or bool(self.late())
+
+    def blame(self, at, begun, why):
+        """Leave out what a death at this cell is due to; True when there is nothing to leave out.
+
+        Whoever left threads or processes behind comes first. A cell of the lesson is innocent until it has fallen
+        twice: then without the answer before it, and without any.
+        """
+        self.fallen[at] += 1
+        own = [i for i in sorted(begun - self.skip) if self.cells[i]["kind"] != "common"]
+        left = [i for i in self.suspects if i in own and i != at]
+        if left:
+            blamed = left[:1]
+        elif self.cells[at]["kind"] == "common" and own and self.fallen[at] < 3:
+            blamed = own[-1:] if self.fallen[at] == 1 else own
+        else:
+            blamed = [at]
+        for cell in blamed:
+            self.report(cell, {"outputs": [], "error": "Died", "seconds": 0}, 0)
+            if cell == at or left or self.fallen[at] == 1:
+                self.tell(cell=cell, **self.said[cell], died=why)
+        fresh = set(blamed) - self.skip
+        self.skip |= fresh
+        return not fresh
 
     def is_cell(self, at):
         return type(at) is int and 0 <= at < len(self.cells) and self.cells[at]["kind"] != "check"
+
+    def others(self, pid):
+        """How many threads there are that are nobody's: neither this process's nor a snapshot's."""
+        found = processes() if os.getpid() == 1 else descendants(os.getpid())
+        return sum(threads(p) for p in found if p not in (os.getpid(), *self.snapped.values()) or p == pid)
 
     def new_cells(self, places):
         """Those of a list of cells that were not left out before."""
@@ -341,7 +375,7 @@ class Overseer:
         """The report of a snapshot on a part of its check; how it ended when it gave none."""
         pid = self.snapped.get(name)
         if pid is None:
-            return {"died": "the notebook did not get that far"}
+            return {"died": self.late() or "the notebook did not get that far"}
         if time.monotonic() - self.started > 4 * self.limits["notebook"]:
             return {"died": "the notebook as a whole took too long"}
         clock = Clock(pid)
@@ -366,15 +400,31 @@ class Overseer:
 LEFT_OUT = {"output_type": "stream", "name": "stdout", "text": "… too much output: it was left out\n"}
 
 
+def flat(said, levels=4):
+    """A value as it was told, down to so many levels; what could not have been told honestly is left out."""
+    if isinstance(said, dict):
+        return {k: flat(v, levels - 1) for k, v in list(said.items())[:100]} if levels else {}
+    if isinstance(said, list):
+        return [flat(v, levels - 1) for v in said[:1_000]] if levels else []
+    return said if isinstance(said, str | int | float) and said == said else None
+
+
+def shallow(wire, levels=70):
+    """Whether a value on the wire is nested no deeper than an honest one can be."""
+    parts = wire if isinstance(wire, list) else wire.values() if isinstance(wire, dict) else ()
+    return levels > 0 and all(shallow(part, levels - 1) for part in parts)
+
+
 def sound(report):
     """A snapshot's report with nothing in it but what a report has, or None."""
     if not isinstance(report, dict) or not isinstance(report.get("facts"), list):
         return None
     facts = [fact for fact in report["facts"] if isinstance(fact, list) and len(fact) == 2 and type(fact[0]) is str]
+    facts = [fact for fact in facts[:1_000] if shallow(fact[1])]
     error, where, seconds = report.get("error"), report.get("where"), report.get("seconds")
     return {
         "facts": facts,
-        "error": error if isinstance(error, dict) and error.get("raised") else None,
+        "error": error if isinstance(error, dict) and error.get("raised") and shallow(error) else None,
         "blank": report.get("blank") is True,
         "where": where[:400] if isinstance(where, str) else None,
         "seconds": seconds if isinstance(seconds, int | float) else 0,
@@ -389,10 +439,10 @@ def name_of(number):
 
 
 def gone(pid):
-    """Whether a process has ended, taken leave of or not."""
+    """Whether a process has ended, taken leave of or not, or has stopped itself."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
+            return file.read().rpartition(")")[2].split()[0] in "ZXT"
     except OSError:
         return PROC or not kill(pid, 0)
 
@@ -451,6 +501,13 @@ def spent(pid):
             return sum(map(int, file.read().rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")
     except OSError:
         return 0.0
+
+
+def threads(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return 0
 
 
 def resident(pid):

@@ -13,6 +13,7 @@ import linecache
 import os
 import resource
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -98,6 +99,19 @@ class Shell(InteractiveShell):
 
     def enable_gui(self, gui=None):
         pass
+
+    def system(self, command):
+        """What `!command` runs; there is no terminal here."""
+        done = subprocess.run(
+            command,
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            errors="replace",
+        )
+        print(done.stdout, end="")
+        self.user_ns["_exit_code"] = done.returncode
 
     def init_history(self):
         super().init_history()

@@ -100,60 +100,61 @@ def prove(lesson):
 
 
 def verdict(reports, expected, visible, hints):
-    """How an answer's two reports compare with the expectations; ready for JSON, silent on hidden values."""
+    """How an answer's two reports compare with the expectations; ready for JSON, silent on hidden values.
+
+    The visible part is judged first and by itself: nothing that was said after the hidden part came in is ever shown.
+    """
     from grading.checks import find_hint
     from grading.compare import short
-    from grading.runner import Report, judge
+    from grading.runner import judge
+
+    shown = [e for e in expected if e[0] in visible]
+    secrets = [e for e in expected if e[0] not in visible]
+    report = report_of(reports.get("visible"))
+    found, secret = judge(report, shown), False
+    if found["state"] == "right" and secrets:
+        report, secret = report_of(reports.get("hidden")), True
+        found = judge(report, secrets)
+    facts = [fact for fact, *_ in (secrets if secret else shown)]
+    before = facts[: facts.index(found["fact"])] if "fact" in found else facts
+    out = {"state": found["state"], "held": [f for f, *_ in shown] if secret else before}
+    out["hidden"] = len(before) if secret else 0
+    if found["state"] == "right":
+        return out
+    silent = found["state"] == "wrong" and report.error is None and found["fact"] not in dict(report.facts)
+    out |= {"state": "review" if silent else found["state"], "fact": found["fact"], "secret": secret, "hint": None}
+    if out["state"] == "wrong":
+        out["hint"] = find_hint(hints, found["fact"], found["got"], found["expected"])
+    if out["state"] == "died":
+        out["got"] = report.died
+    if not secret:
+        out |= {"where": report.where, "expected": short(found["expected"])}
+        if out["state"] == "wrong":
+            out["got"] = short(found["got"]) if found["got"] is not None else "None"
+        if report.error is not None:
+            out |= {"expected": None, "got": f"your code raised {report.error!r}"}
+    return out
+
+
+def report_of(said):
+    """The `Report` of a part of a check, from what came out of a sandbox, whatever it is."""
+    from grading.runner import Report
     from grading.values import Opaque, Raised, decode
 
     def value(wire):
         try:
             return decode(wire)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, OverflowError):
             return Opaque("a value", "of a kind that cannot be compared")
 
-    report = Report([])
-    for part in ("visible", "hidden"):
-        said = reports.get(part)
-        if not isinstance(said, dict):
-            break
-        report.facts += [(str(f), value(w)) for f, w in said.get("facts") or []]
-        report.died, report.blank = str(said.get("died") or ""), bool(said.get("blank"))
-        error = value(said["error"]) if said.get("error") else None
-        report.error = error if isinstance(error, Raised) else None
-        if report.died or report.error:
-            break
-    found = judge(report, expected)
-    out = {"state": found["state"], "held": [], "hidden": 0, "where": (said or {}).get("where")}
-    for fact, *_ in expected:
-        if fact == found.get("fact"):
-            break
-        out["held"] += [fact] if fact in visible else []
-        out["hidden"] += fact not in visible
-    if found["state"] == "right":
-        return out
-    if (
-        found["state"] == "wrong"
-        and found["got"] is None
-        and report.error is None
-        and len(report.facts) < len(expected)
-    ):
-        seen = dict(report.facts)
-        if found["fact"] not in seen:
-            out["state"] = "review"
-    out |= {"fact": found["fact"], "secret": found["fact"] not in visible, "hint": None}
-    if out["state"] == "wrong":
-        out["hint"] = find_hint(hints, found["fact"], found["got"], found["expected"])
-    if not out["secret"]:
-        out |= {
-            "expected": short(found["expected"]),
-            "got": short(found["got"]) if found["got"] is not None else "None",
-        }
-        if report.error is not None:
-            out |= {"expected": None, "got": f"your code raised {report.error!r}"}
-    if out["state"] == "died":
-        out["got"] = report.died
-    return out
+    said = said if isinstance(said, dict) else {}
+    facts = said.get("facts") if isinstance(said.get("facts"), list) else []
+    report = Report([(f[0], value(f[1])) for f in facts if isinstance(f, list) and len(f) == 2 and type(f[0]) is str])
+    error = value(said.get("error")) if isinstance(said.get("error"), dict) else None
+    report.error = error if isinstance(error, Raised) else None
+    report.died, report.blank = str(said.get("died") or ""), said.get("blank") is True
+    report.where = said["where"] if isinstance(said.get("where"), str) else None
+    return report
 
 
 def main(lesson_id):
@@ -175,7 +176,12 @@ def main(lesson_id):
     for line in sys.stdin:
         asked = json.loads(line)
         name = asked["exercise"]
-        print(json.dumps(verdict(asked["reports"], expected[name], visible[name], known[name])), file=talk, flush=True)
+        try:
+            said = json.dumps(verdict(asked["reports"], expected[name], visible[name], known[name]))
+        except Exception as error:  # one report that cannot be compared must not stop the class
+            print(f"{lesson_id}: {name}: {error!r}", file=sys.stderr)
+            said = json.dumps({"state": "review", "fact": name, "held": [], "hidden": 0, "secret": True, "hint": None})
+        print(said, file=talk, flush=True)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def decode(wire):
         raise ValueError("not a value of the wire format")
     try:
         return _DECODERS[next(iter(wire))](wire)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError("not a value of the wire format") from error
 
 
@@ -165,6 +165,13 @@ def _array(wire):
 def _hashable(value):
     """Keys and members of a set: a list inside becomes a tuple, so that it can stand there."""
     return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
+
+
+def _spread(keys):
+    """The same keys; ValueError when they were chosen to have one hash, which would take hours to put into a set."""
+    if len(keys) > 1_000 and len(set(map(hash, keys))) < len(keys) / 2:
+        raise ValueError("keys of equal hashes")
+    return keys
 
 
 def _frame(wire):
@@ -189,12 +196,14 @@ _DECODERS = {
     "duration": lambda w: pd.Timedelta(seconds=float(w["duration"])),
     "bytes": lambda w: base64.b64decode(w["bytes"], validate=True),
     "tuple": lambda w: tuple(decode(x) for x in list(w["tuple"])),
-    "set": lambda w: {_hashable(decode(x)) for x in list(w["set"])},
-    "dict": lambda w: {_hashable(decode(k)): decode(v) for k, v in w["dict"]},
+    "set": lambda w: set(_spread([_hashable(decode(x)) for x in list(w["set"])])),
+    "dict": lambda w: dict(
+        zip(_spread([_hashable(decode(k)) for k, _ in w["dict"]]), [decode(v) for _, v in w["dict"]], strict=True)
+    ),
     "array": _array,
     "series": _series,
     "frame": _frame,
-    "raised": lambda w: Raised(tuple(map(str, w["raised"])), str(w["message"])),
+    "raised": lambda w: Raised(tuple(map(str, w["raised"])) or ("Exception",), str(w["message"])),
     "opaque": lambda w: Opaque(*map(str, w["opaque"])),
 }
 

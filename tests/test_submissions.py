@@ -4,12 +4,14 @@ import ast
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 from collections import Counter
 from html.parser import HTMLParser
@@ -22,7 +24,7 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading import build, catalogue, sandbox, simulate, trusted, values
+from grading import build, catalogue, execution, keeper, sandbox, simulate, trusted, values
 from grading import source as src
 from grading.catalogue import ROWS, Paper
 from grading.engine import Engine, code_cells
@@ -33,7 +35,7 @@ SECTION, NAME = "04_monitoring", "02_detect_drift"
 LESSON = read(SOLUTIONS / SECTION / f"{NAME}.py")
 EXERCISES = list(LESSON.exercises)
 VICTIM = EXERCISES[3]
-LIMITS = {"cell": 4, "notebook": 40, "memory": 600, "file": 20, "disk": 60}
+LIMITS = {"cell": 3, "notebook": 40, "memory": 1_000, "file": 20, "disk": 60}
 SEED = "a secret of this class"
 boxed = pytest.mark.skipif(bool(sandbox.possible()), reason="this kernel gives no sandbox")
 
@@ -90,16 +92,20 @@ def paper(name, victim=VICTIM):
     return made
 
 
+def hand_in(root, papers):
+    for student, made in papers.items():
+        folder = root / "submitted" / student / SECTION
+        for file, data in made.files.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(data)
+
+
 class Class:
     """A course directory of its own, and the engine over it."""
 
     def __init__(self, root, papers, **options):
         self.root, self.papers, self.said = Path(root), papers, []
-        for student, made in papers.items():
-            folder = self.root / "submitted" / student / SECTION
-            for file, data in made.files.items():
-                (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                (folder / file).write_bytes(data)
+        hand_in(self.root, papers)
         config = Config()
         config.CourseDirectory.root = str(self.root)
         config.CourseDirectory.course_id = "daytwo"
@@ -119,7 +125,7 @@ class Class:
         return made
 
     def grade(self, **how):
-        return self.engine().grade(jobs=2, **how)
+        return self.engine().grade(jobs=3, **how)
 
     def marks(self, student):
         with Gradebook(self.coursedir.db_url, "daytwo") as book:
@@ -127,7 +133,9 @@ class Class:
             return {grade.name: grade.auto_score for grade in notebook.grades if grade.name.endswith("-check")}
 
     def notebook(self, student):
-        return nbformat.read(self.root / "autograded" / student / SECTION / f"{NAME}.ipynb", as_version=4)
+        """The graded notebook; an empty one when nothing was handed in."""
+        path = self.root / "autograded" / student / SECTION / f"{NAME}.ipynb"
+        return nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook()
 
     def outputs(self, student):
         """Everything that a graded notebook shows below its cells, as one text."""
@@ -143,24 +151,47 @@ HONEST = ["aaa_honest", "mmm_honest", "zzz_honest"]  # first, in the middle, las
 
 
 @pytest.fixture(scope="module")
-def school(tmp_path_factory):
+def plain(tmp_path_factory):
+    """Six students as `simulate` draws them, and plain nbgrader that grades them, without our plug-in, meanwhile."""
+    root, dice = tmp_path_factory.mktemp("plain"), random.Random(5)
+    (root / "solutions" / SECTION).mkdir(parents=True)
+    nbformat.write(short(build.solved(LESSON)), root / "solutions" / SECTION / f"{NAME}.ipynb")
+    shutil.copy(ROOT / "nbgrader_config.py", root)
+    papers = {
+        f"student{number}": Paper(LESSON, choose=lambda e: simulate.draw(e, dice)[1:], release=RELEASE)
+        for number in range(6)
+    }
+    hand_in(root / "classroom", papers)
+    env = os.environ | {"DAYTWO_ENGINE": "off", "PYTHONPATH": str(ROOT)}
+    nbgrader = f'"{sys.executable}" -m nbgrader'
+    with open(root / "log", "w", encoding="utf-8") as log:
+        run = subprocess.Popen(
+            f"{nbgrader} generate_assignment {SECTION} --create --force && {nbgrader} autograde {SECTION}",
+            shell=True, cwd=root, env=env, stdout=log, stderr=log,
+        )  # fmt: skip
+    yield root, papers, run
+    run.kill()
+    run.wait()
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory, plain):
     """Every row of the catalogue handed in by a student of that name, among honest ones, and graded in one run."""
-    root = tmp_path_factory.mktemp("school")
+    _, six, run = plain
     others = {"numpy_scalars_returned": EXERCISES[0]}
-    papers = {name: paper(name, others.get(name, VICTIM)) for name in (*ROWS, *HONEST)}
-    made = Class(root, papers)
-    made.calls, made.env = [], os.environ | {"GRADING_SEED": SEED}
-    made.before, made.children = made.state(), family()
+    papers = {name: paper(name, others.get(name, VICTIM)) for name in (*ROWS, *HONEST)} | six
+    made = Class(tmp_path_factory.mktemp("school"), papers)
+    made.calls, made.before, made.children = [], made.state(), family(run)
     with listening(made.calls), pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADING_SEED", SEED)
         made.count = made.grade()
-    made.after, made.left = made.state(), family()
+    made.after, made.left = made.state(), family(run)
     return made
 
 
-def family():
-    """Processes of the sandbox's users, those left behind by rows, and children of this one."""
-    found = {child.pid for child in psutil.Process().children(recursive=True)}
+def family(besides=None):
+    """Processes of the sandbox's users, those left behind by rows, and children of this one but for one and its own."""
+    found = {child.pid for child in psutil.Process().children() if not besides or child.pid != besides.pid}
     for process in psutil.process_iter(["uids", "cmdline"]):
         words = " ".join(process.info["cmdline"] or [])
         if (
@@ -240,8 +271,8 @@ def test_nobody_is_lost_and_nothing_of_the_engine_breaks(school):
 def test_what_happened_is_said_in_words(school):
     said = {name: school.outputs(name) for name in ROWS if ROWS[name].kind in ("crash", "accident")}
     assert (
-        "took longer than 4 s" in said["infinite_loop_in_a_cell"]
-        and "took longer than 4 s" in said["infinite_loop_in_a_check"]
+        "took longer than 3 s" in said["infinite_loop_in_a_cell"]
+        and "took longer than 3 s" in said["infinite_loop_in_a_check"]
     )
     assert "its process ended" in said["os_exit_in_a_cell"] and "its process ended" in said["os_exit_in_a_check"]
     assert "SIGSEGV" in said["segmentation_fault_in_a_cell"] and "SIGKILL" in said["killed_in_a_cell"]
@@ -250,11 +281,9 @@ def test_what_happened_is_said_in_words(school):
     assert "too large to keep" in said["a_huge_display"]
     assert "nobody is there when a notebook is graded" in said["somebody_asked_to_type"]
     assert "SyntaxError" in said["a_syntax_error"] and "NameError" in said["works_only_out_of_order"]
-    top = {
-        name: school.notebook(name).cells[0].source for name in ROWS if ROWS[name].kind in ("accident", "file", "gain")
-    }
+    top = {name: "".join(cell.source for cell in school.notebook(name).cells[:1]) for name in ROWS}
     for name, words in {
-        "duplicated_cells": "the last one counts",
+        "duplicated_cells": "counts, the others are kept",
         "a_deleted_answer": "was missing",
         "a_deleted_check": "was missing",
         "an_edited_check": "runs as released",
@@ -305,20 +334,16 @@ def test_nothing_outside_the_sandbox_is_seen(school):
     assert not school.calls, "somebody reached a server of the host"
     seen = {name: school.outputs(name) for name in ROWS if name in school.papers}
     host = Path("/etc/hostname").read_text().strip() if Path("/etc/hostname").exists() else None
+    secrets = (SEED, "BEGIN SOLUTION", "CONNECTED", "TRACED", "OPENED", "LISTED", "root:*", "root:$", "FOUND")
     for name, text in seen.items():
-        for secret in (
-            SEED,
-            "BEGIN SOLUTION",
-            "CONNECTED",
-            "TRACED",
-            "OPENED",
-            "LISTED",
-            "root:*",
-            "root:$",
-            "gradebook.db\\n",
-            "FOUND",
-        ):
-            assert secret not in text, (name, secret)
+        own = "".join(cell.source for cell in school.papers[name].notebook.cells)
+        assert not [secret for secret in secrets if secret in text and secret not in own], name
+    for row, words in {
+        "everything_in_sight_read": "FOUND",
+        "the_first_process_traced": "TRACED OPENED LISTED",
+        "connections_to_the_world_and_the_host": "CONNECTED",
+    }.items():
+        assert not [word for word in words.split() if word in seen[row]], row
     listed = re.findall(r"LIST (\S+) (\[.*?\])", seen["everything_in_sight_read"])
     assert dict(listed)["/"] and "solutions" not in str(listed) and "submitted" not in str(listed)
     assert host is None or len(host) < 5 or host not in seen["everything_in_sight_read"]
@@ -445,7 +470,9 @@ def test_the_hidden_part_of_a_report_says_nothing_of_the_visible_one():
     facts = [fact for fact, _ in src.facts(exercise.check.source)]
     expected, visible = [(fact, None, 0.5, 1e-3) for fact in facts], set(facts[:3])
     stolen = {"raised": ["ValueError", "Exception"], "message": "STOLEN"}
-    late = {"facts": [[fact, "STOLEN"] for fact in facts], "error": stolen, "where": "STOLEN", "died": "STOLEN"}
+    late = keeper.sound(
+        {"facts": [[fact, "STOLEN"] for fact in facts], "error": stolen, "where": "STOLEN", "died": "STOLEN"}
+    )
     for early in ([], [[facts[0], 0.5]], [[fact, 0.5] for fact in facts[:3]]):
         for error in (None, stolen):
             found = trusted.verdict(
@@ -465,31 +492,20 @@ def test_values_survive_the_journey_or_are_refused():
 
 OPEN = [
     "an_int_that_equals_everything",
-    "not_a_number",
     "an_ast_transformer_that_deletes_checks",
     "patched_builtins",
-    "modules_deleted",
-    "check_redefined_in_the_notebook",
     "check_redefined_in_the_module",
     "check_redefined_in_sys_modules",
-    "fork_patched",
     "the_encoding_of_values_patched",
-    "stack_inspection_as_the_value",
     "reports_forged_on_every_socket",
-    "malformed_outputs",
     "hidden_sources_sent_out_by_a_snapshot",
-    "partial_credit_printed",
+    "malformed_outputs",
     "tags_that_skip",
-    "schema_version_99",
     "a_deleted_check",
     "segmentation_fault_in_a_cell",
-    "os_exit_in_a_check",
     "infinite_loop_in_a_check",
     "processes_left_behind",
-    "a_syntax_error",
     "a_right_answer_that_warns",
-    "duplicated_cells",
-    "stripped_of_all_metadata",
     "its_environment_read",
     "not_json",
 ]
@@ -509,58 +525,55 @@ def test_on_a_kernel_without_namespaces_all_but_the_sandbox_holds(tmp_path):
     assert not [name for name in papers if SEED in here.outputs(name) or "STOLEN" in here.outputs(name)]
 
 
-@pytest.fixture(scope="module")
-def six(tmp_path_factory):
-    """A class of six as `simulate` draws it: graded by plain nbgrader, without our plug-in, in a copy of the course."""
-    root = tmp_path_factory.mktemp("plain")
-    (root / "solutions" / SECTION).mkdir(parents=True)
-    nbformat.write(short(build.solved(LESSON)), root / "solutions" / SECTION / f"{NAME}.ipynb")
-    shutil.copy(ROOT / "nbgrader_config.py", root)
-    papers = {}
-    dice = simulate.random.Random(5)
-    for number in range(6):
-        papers[f"student{number}"] = Paper(LESSON, choose=lambda e: simulate.draw(e, dice)[1:], release=RELEASE)
-    made = Class(root, papers)
-    shutil.copytree(root / "submitted", root / "classroom" / "submitted")
-    env = os.environ | {"DAYTWO_ENGINE": "off", "PYTHONPATH": str(ROOT)}
-    for words in (["generate_assignment", SECTION, "--create", "--force"], ["autograde", SECTION]):
-        run = subprocess.run(
-            [sys.executable, "-m", "nbgrader", *words], cwd=root, capture_output=True, text=True, env=env
-        )
-        assert run.returncode == 0, run.stderr[-3000:]
-    return made
-
-
-def test_plain_nbgrader_still_grades_a_release_and_agrees_with_ours(six):
-    six.grade()
-    with Gradebook(f"sqlite:///{six.root}/classroom/gradebook.db", "daytwo") as book:
-        for student, made in six.papers.items():
-            notebook = book.find_submission_notebook(NAME, SECTION, student)
-            plain = {grade.name: grade.auto_score for grade in notebook.grades if grade.name.endswith("-check")}
-            assert plain == six.marks(student) == made.deserved, student
-
-
 @boxed
-def test_a_budget_for_the_notebook_bounds_a_submission_that_never_ends(tmp_path):
-    made = paper("")
-    for name in EXERCISES[1:5]:
-        made.cell(name).source = "while True: pass"
-        made.deserved[f"{name}-check"] = 0
-    made.deserved[f"{EXERCISES[5]}-check"] = 0  # the budget is used up before it is reached
-    here = Class(tmp_path, {"endless": made})
-    here.options["limits"] = None
-    engine = here.engine
-    here.options.pop("limits")
+def test_plain_nbgrader_still_grades_a_release_and_agrees_with_ours(school, plain):
+    root, papers, run = plain
+    assert run.wait(600) == 0, (root / "log").read_text(encoding="utf-8")[-3000:]
+    with Gradebook(f"sqlite:///{root}/classroom/gradebook.db", "daytwo") as book:
+        for student, made in papers.items():
+            notebook = book.find_submission_notebook(NAME, SECTION, student)
+            marks = {grade.name: grade.auto_score for grade in notebook.grades if grade.name.endswith("-check")}
+            assert marks == school.marks(student) == made.deserved, student
 
-    def small():
-        one = engine()
-        one.limits = one.limits | {"cell": 2, "notebook": 4}
-        return one
 
-    here.engine = small
-    here.grade()
-    assert here.marks("endless") == made.deserved
-    assert "as a whole took longer" in here.outputs("endless")
+# The keeper by itself
+
+
+def executed(*cells, **limits):
+    """What comes out of a sandbox into which these cells went: sources of answers, each with its check `report()`."""
+    given, checks = [], {}
+    for number, source in enumerate(cells):
+        given += [{"kind": "answer", "source": source}, {"kind": "check", "name": f"e{number}"}]
+        checks[f"e{number}"] = {"visible": "check('visible', answer())", "hidden": "check('hidden', answer())"}
+    job = execution.job(given, checks, {}, LIMITS | limits, not sandbox.possible(), 1)
+    try:
+        return execution.execute([], job)
+    finally:
+        execution.release()
+
+
+def test_a_budget_for_the_notebook_bounds_a_submission_that_never_ends():
+    endless = "def answer(): return 1\nwhile True: pass"
+    result = executed("def answer(): return 0", *[endless] * 6, cell=1, notebook=2)
+    assert not result["trouble"] and result["checks"]["e0"]["hidden"]["facts"] == [["hidden", 0]]
+    assert result["checks"]["e6"]["visible"] == {"died": "the notebook as a whole took longer than 2 s"}
+
+
+def test_honest_cells_run_once_and_large_jobs_fit_through_the_pipe():
+    """What scientific code does in passing does not look like an attack on the other exercises."""
+    honest = """
+        import matplotlib.pyplot as plt, logging, warnings, threading, random, os
+        import numpy as np, pandas as pd, scipy.stats, sklearn.ensemble
+        from concurrent.futures import ThreadPoolExecutor
+        np.random.seed(1); random.seed(1); pd.set_option("display.max_rows", 5); plt.rcParams["font.size"] = 9
+        warnings.filterwarnings("ignore"); logging.basicConfig(level="INFO"); plt.style.use("ggplot")
+        plt.plot([1]); plt.show(); pd.DataFrame({"a": [1]}).plot()
+        list(ThreadPoolExecutor(2).map(abs, [1, 2])); os.environ["MINE"] = "1"; open("mine.txt", "w").close()
+        def answer(): return 1
+    """
+    result = executed(textwrap.dedent(honest), "x = '" + "x" * 90_000 + "'", *["pass"] * 3)
+    assert not result["trouble"] and result["attempts"] == 1
+    assert result["checks"]["e4"]["visible"]["facts"] == [["visible", 1]]
 
 
 def test_a_simulated_class_with_accidents_knows_what_everybody_deserves(tmp_path):
