@@ -13,7 +13,7 @@ from grading import build as builder
 from grading import new as scaffold
 from grading import prove as prover
 from grading import simulate as simulator
-from grading.lesson import ROOT, SOLUTIONS, LessonError, lessons, read
+from grading.lesson import ROOT, LessonError, lessons, read
 
 
 def each(names):
@@ -66,11 +66,6 @@ def build(names):
     return bad
 
 
-def sections():
-    """The sections that have lessons."""
-    return sorted({p.parent.name for p in lessons() if p.parent != SOLUTIONS})
-
-
 def grade(args):
     from nbgrader.apps import NbGraderAPI
     from traitlets.config import PyFileConfigLoader
@@ -81,7 +76,8 @@ def grade(args):
 
     api = NbGraderAPI(config=PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config())
     try:
-        engine = Engine(api.coursedir, args.section, box=not args.no_sandbox, progress=bar)
+        limits = api.config.TrustedAutograde.get("limits") or {}  # of nbgrader_config.py
+        engine = Engine(api.coursedir, args.section, limits=limits, box=not args.no_sandbox, progress=bar)
         engine.grade(args.students, args.jobs, args.cluster, args.force)
     except Refused as error:
         print(f"Nobody was graded: {error}")
@@ -108,6 +104,7 @@ def main():
     command.add_argument("section", metavar="SECTION")
     command.add_argument("--students", type=int, default=10)
     command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--accidents", action="store_true", help="two in five do something a grader must survive")
     command = commands.add_parser("grade", help="grade a section's submissions, as nbgrader autograde does")
     command.add_argument("section", metavar="SECTION")
     command.add_argument("--students", default="*", help="a name or a pattern; all without one")
@@ -116,19 +113,19 @@ def main():
     command.add_argument("--force", action="store_true", help="write everything again, from the cache where it knows")
     command.add_argument("--no-sandbox", action="store_true", help="run submissions unprotected")
     command = commands.add_parser("bench", help="measure plain nbgrader and this engine side by side")
-    command.add_argument("sections", nargs="*", metavar="SECTION")
+    command.add_argument("lessons", nargs="*", metavar="LESSON", help="section or section/lesson; all without one")
     command.add_argument("--students", type=int, nargs="*", default=[10, 100, 1000])
     args = parser.parse_args()
     if args.command == "bench":
         from grading import bench
 
-        return bench.bench(args.sections or [bench.SMALL, *sections()], args.students)
+        return bench.bench(args.lessons, args.students)
     if args.command == "grade":
         return grade(args)
     if args.command == "new":
         return scaffold.new(args.lesson)
     if args.command == "simulate":
-        simulator.simulate(args.section, args.students, args.seed)
+        simulator.simulate(args.section, args.students, args.seed, accidents=args.accidents)
         return print(f"{args.students} students handed in {args.section}: classroom/submitted/")
     return 1 if (prove(args.lessons, args.values) if args.command == "prove" else build(args.lessons)) else 0
 

@@ -9,6 +9,7 @@ import time
 
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
+from traitlets import Dict
 
 from grading.trusted import Refused
 
@@ -16,11 +17,15 @@ from grading.trusted import Refused
 class TrustedAutograde(Autograde):
     """nbgrader's converter, replaced from the first step: unreadable files and whole classes pass through here."""
 
+    limits = Dict(help="What a submission may use, where it differs from grading.keeper.LIMITS.").tag(config=True)
+
     def start(self):
         from grading.engine import Engine
 
         try:
-            engine = Engine(self.coursedir, self.coursedir.assignment_id, log=self.say, progress=bar)
+            engine = Engine(
+                self.coursedir, self.coursedir.assignment_id, limits=self.limits, log=self.say, progress=bar
+            )
             if not engine.courses:
                 raise Refused(f"there is no section {self.coursedir.assignment_id!r} in solutions/")
             counts = engine.grade(self.coursedir.student_id, force=self.force)

@@ -20,16 +20,17 @@ from pathlib import Path
 
 import psutil
 
-from grading import new, warm
-from grading.lesson import ROOT, lessons
+from grading import hosts, new, warm
+from grading.lesson import ROOT, SOLUTIONS, lessons
 
 SMALL = "06_scaffold"  # what `python -m grading new` writes: a lesson whose cells need about a CPU second
 
 
 class School:
-    """A copy of the course in a temporary folder, with one section; commands run in it, watched."""
+    """A copy of the course in a temporary folder, with one lesson; commands run in it, watched."""
 
-    def __init__(self, folder, section):
+    def __init__(self, folder, lesson):
+        section, _, name = lesson.partition("/")
         self.root, self.section, self.classroom = folder, section, folder / "classroom"
         shutil.copytree(ROOT / "grading", folder / "grading", ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("nbgrader_config.py", "requirements.txt"):
@@ -40,8 +41,10 @@ class School:
             (folder / "solutions" / section / "01_scaffold.py").write_text(text, encoding="utf-8")
             self.run("grading", "build", section)
         else:
-            for name in ("solutions", "course"):
-                shutil.copytree(ROOT / name / section, folder / name / section)
+            for top, ending in (("solutions", "py"), ("solutions", "ipynb"), ("course", "ipynb")):
+                (folder / top / section).mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / top / section / f"{name}.{ending}", folder / top / section)
+                shutil.copy(ROOT / top / section / "hints.json", folder / top / section)
 
     def run(self, *words, **more):
         """(wall seconds, peak memory in MB of all its processes) of a command that has to succeed."""
@@ -100,10 +103,11 @@ def memory(process, peak):
         time.sleep(1)
 
 
-def compare(section, sizes, cores):
-    """Rows of one section: plain nbgrader on ten, ours on each of `sizes`, once more unchanged."""
+def compare(lesson, sizes, cores):
+    """Rows of one lesson: plain nbgrader on ten, ours on each of `sizes`, once more unchanged."""
     with tempfile.TemporaryDirectory(prefix="daytwo-bench-") as folder:
-        school = School(Path(folder), section)
+        school = School(Path(folder), lesson)
+        section = school.section
         school.enrol(10)
         school.run("nbgrader", "generate_assignment", section, "--create", "--force", DAYTWO_ENGINE="off")
         plain, _ = school.run("nbgrader", "autograde", section, DAYTWO_ENGINE="off")
@@ -122,20 +126,44 @@ def compare(section, sizes, cores):
                 again, _ = school.run("grading", "grade", section, "--jobs", str(workers))
                 row = {"who": "this engine", "students": size, "workers": workers, "seconds": seconds, "peak": peak}
                 rows.append(row | {"again": again, "cells": school.needed(), "wrong": school.marks()})
-                print(f"  {section}: {size} students, {workers} workers: {seconds:.0f} s", flush=True)
+                print(f"  {lesson}: {size} students, {workers} workers: {seconds:.0f} s", flush=True)
         rows[0]["cells"] = rows[1]["cells"]
     return rows
+
+
+def spread(lesson, students=60):
+    """Markdown lines: the same class on one host and on two, each a network namespace with one core of its own."""
+    if why := hosts.why_not():
+        return [f"Not measured here: {why}.", ""]
+    seconds = {}
+    with tempfile.TemporaryDirectory(prefix="daytwo-bench-") as folder:
+        school = School(Path(folder), lesson)
+        for count in (1, 2):
+            school.enrol(students)
+            with hosts.hosts(count, school.root) as address:
+                for warm_up in (f"student0{count}", f"student1{count}"):  # templates are there, the lesson is proved
+                    school.run("grading", "grade", school.section, "--cluster", address, "--students", warm_up)
+                seconds[count], _ = school.run("grading", "grade", school.section, "--cluster", address)
+                print(f"  {lesson}: {students} students on {count} hosts: {seconds[count]:.0f} s", flush=True)
+            if wrong := school.marks():
+                sys.exit(f"{wrong} marks are wrong on {count} hosts")
+    one, two = seconds[1], seconds[2]
+    return [
+        f"{students} students of `{lesson}`, each host a network namespace with one worker on one core: "
+        f"one host {one:.1f} s, two hosts {two:.1f} s, × {one / two:.2f}.",
+        "",
+    ]
 
 
 COLUMNS = ("", "students", "workers", "s a submission", "submissions a second", "against plain")
 COLUMNS += ("beyond its cells, s", "of plain's", "× physical limit", "regrade unchanged", "peak MB", "wrong marks")
 
 
-def table(section, rows):
-    """Markdown lines of one section's rows, and what follows from them."""
+def table(lesson, rows):
+    """Markdown lines of one lesson's rows, and what follows from them."""
     plain = rows[0]["seconds"] / 10
     beyond = plain - rows[0]["cells"]
-    yield f"## {section}: cells need {rows[0]['cells']:.2f} CPU s a submission"
+    yield f"## {lesson}: cells need {rows[0]['cells']:.2f} CPU s a submission"
     yield ""
     yield f"| {' | '.join(COLUMNS)} |"
     yield "| --- " * len(COLUMNS) + "|"
@@ -162,13 +190,16 @@ def machine():
     return f"{os.cpu_count()} cores ({cpu or platform.machine()}), {memory_gb:.0f} GB, {system}"
 
 
-def bench(sections, sizes):
-    """Measure, print and write `grading/benchmark.md`."""
+def bench(names, sizes):
+    """Measure, print and write `grading/benchmark.md`: the scaffold in all sizes, and every lesson with ten."""
     cores = os.cpu_count() or 1
     lines = ["# Benchmark", "", f"Made by `make bench` on {machine()}, {time.strftime('%d %B %Y')}, sandbox on.", ""]
     lines += [__doc__.split("\n\n")[1].replace("\n", " "), ""]
-    for section in sections:
-        lines += table(section, compare(section, sizes, cores))
+    lines += table(SMALL, compare(SMALL, sizes, cores))
+    for path in lessons(*names):
+        if path.parent != SOLUTIONS:
+            lines += table(f"{path.parent.name}/{path.stem}", compare(f"{path.parent.name}/{path.stem}", [10], cores))
+    lines += ["## Two hosts", "", *spread(SMALL)]
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         warm.measure(*(str(p.with_suffix(".ipynb")) for p in lessons()))

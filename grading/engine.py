@@ -129,6 +129,8 @@ class Engine:
     def __init__(self, coursedir, section, seed=None, limits=None, box=True, log=print, progress=None):
         self.coursedir, self.section, self.log, self.progress = coursedir, section, log, progress
         self.seed, self.limits = seed or os.environ.get("GRADING_SEED"), LIMITS | (limits or {})
+        if unknown := self.limits.keys() - LIMITS.keys():
+            raise Refused(f"no limit is called {', '.join(sorted(unknown))}; there are {', '.join(LIMITS)}")
         why = sandbox.possible() if box else "it was switched off"
         self.box = not why
         if why:

@@ -226,3 +226,13 @@ def test_nbgraders_own_command_runs_on_the_engine(school):
     assert f"{STUDENTS} graded" in said
     said = school.run("nbgrader", "generate_feedback", SECTION)
     assert len(list(school.classroom.glob("feedback/*/*/*.html"))) == STUDENTS
+
+
+def test_limits_are_set_where_nbgrader_is_and_a_misspelt_one_is_named(school):
+    path = school.root / "nbgrader_config.py"
+    before = path.read_text(encoding="utf-8")
+    path.write_text(before + '\nc.TrustedAutograde.limits = {"memroy": 500}\n', encoding="utf-8")
+    try:
+        assert "Nobody was graded: no limit is called memroy; there are cell, " in school.grade(code=1)
+    finally:
+        path.write_text(before, encoding="utf-8")
