@@ -390,6 +390,9 @@ class Overseer:
             report, _ = next(messages(channel, over, self.limits["line"], TICK), (None, 0))
         report = sound(report)
         if report is None:
+            end = time.monotonic() + 20 * TICK
+            while not over() and time.monotonic() < end:  # its end of the channel closes a moment before it is gone
+                time.sleep(TICK / 10)
             report = {"died": over() or "its report was too large to read"}
             kill(pid)
             self.snapped.pop(name)
