@@ -23,7 +23,15 @@ import psutil
 from grading import hosts, new, warm
 from grading.lesson import ROOT, SOLUTIONS, lessons
 
-SMALL = "06_scaffold"  # what `python -m grading new` writes: a lesson whose cells need about a CPU second
+SMALL = "06_scaffold"  # what `python -m grading new` writes, and behind its exercise a cell of one CPU second
+SECOND = """# %%
+import time
+
+end = time.process_time() + 1
+while time.process_time() < end:
+    pass
+
+"""
 
 
 class School:
@@ -37,7 +45,9 @@ class School:
             shutil.copy(ROOT / name, folder)
         if section == SMALL:
             (folder / "solutions" / section).mkdir(parents=True)
-            text = new.TEMPLATE.format(title="Scaffold")
+            text = new.TEMPLATE.format(title="Scaffold").replace(
+                "# %% [markdown] say=", SECOND + "# %% [markdown] say="
+            )
             (folder / "solutions" / section / "01_scaffold.py").write_text(text, encoding="utf-8")
             self.run("grading", "build", section)
         else:
