@@ -28,9 +28,17 @@ def draw(exercise, dice):
     return kind, dice.choice(pool[kind]), int(kind in ("answer", "alternative"))
 
 
-def attempt(lesson, dice, row=None):
-    """The `Paper` of one student: every exercise as it was drawn, and a row of the catalogue done to it."""
-    paper = Paper(lesson, dice, lambda exercise: draw(exercise, dice)[1:], victim=dice.choice(list(lesson.exercises)))
+def attempt(lesson, dice, row=None, hand=""):
+    """The `Paper` of one student: every exercise as it was drawn, and a row of the catalogue done to it.
+
+    `hand` is a comment at the end of every answer: no two people write the same, and nothing comes from the cache.
+    """
+
+    def choose(exercise):
+        _, source, share = draw(exercise, dice)
+        return (f"{source.rstrip()}\n{hand}\n" if source and hand else source), share
+
+    paper = Paper(lesson, dice, choose, victim=dice.choice(list(lesson.exercises)))
     if row:
         ROWS[row](paper)
     return paper
@@ -56,7 +64,7 @@ def simulate(section, students, seed, classroom=CLASSROOM, accidents=False):
         row = dice.choice(rows) if accidents and dice.random() < ODD else None
         odd |= {student: row} if row else {}
         for lesson in found:
-            paper = attempt(lesson, dice, row)
+            paper = attempt(lesson, dice, row, f"# {student}")
             for name, data in paper.files.items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(data)
