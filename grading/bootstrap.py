@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,6 +62,7 @@ TROUBLE = (  # what an installer said, and the sentence for it
     ("", f"The packages could not be installed: {ENV / 'install.log'} says why."),
 )
 
+CLASSES = [f"tests/test_{name}.py" for name in ("classroom", "engine", "submissions")]
 PARTS = (  # what `make test` runs, in this order
     (
         "style",
@@ -68,9 +70,11 @@ PARTS = (  # what `make test` runs, in this order
         ("ruff", "check", "--output-format=concise", "."),
     ),
     ("proofs", ("grading", "prove")),
-    ("tests", ("pytest", "tests")),
     ("notebooks", ("pytest", "--nbval", "--nbval-kernel-name=daytwo", "--nbval-cell-timeout=120", "solutions")),
+    ("tests", ("pytest", "tests", *(f"--ignore={path}" for path in CLASSES))),
+    ("classes", ("pytest", "-p", "no:cacheprovider", *CLASSES)),
 )
+BESIDE = "classes"  # runs beside the others, and is told at the end: it waits as much as it works
 TELLING = r"(FAILED|ERROR|✗) |\S+:\d+:\d+: "  # lines of a failed part that are said again at the end
 STEADY = {"DAYTWO_PROGRESS": "off", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -335,16 +339,19 @@ def test(*names):
     environment("test")
     run("grading.warm", "install")
     rows, broken = [("setting up", time.time() - began, "passed", "")], []
-    for name, *commands in PARTS:
-        if names and name not in names:
-            continue
-        print(f"\n---- {name} ----", flush=True)
-        start = time.time()
-        results = [show(*command) for command in commands]
-        said = [line for _, lines in results for line in lines if not line.startswith("[*]")]
-        verdict = "FAILED" if any(code for code, _ in results) else "passed"
-        rows.append((name, time.time() - start, verdict, said[-1].strip("= ") if said else ""))
-        broken += [line for line in said if verdict == "FAILED" and re.match(TELLING, line)]
+    chosen = [(name, commands) for name, *commands in PARTS if not names or name in names]
+    aside = [part for part in chosen if part[0] == BESIDE and len(chosen) > 1]
+    with ThreadPoolExecutor(1) as pool:
+        running = [pool.submit(prove, commands, aloud=False) for _, commands in aside]
+        for name, commands in chosen:
+            print(f"\n---- {name} ----", flush=True)
+            beside = bool(running) and name == BESIDE
+            seconds, code, said = running[0].result() if beside else prove(commands)
+            if beside:
+                print("\n".join(said), flush=True)
+            said = [line for line in said if not line.startswith("[*]")]
+            rows.append((name, seconds, "FAILED" if code else "passed", said[-1].strip("= ") if said else ""))
+            broken += [line for line in said if code and re.match(TELLING, line)]
     print("\n".join(["", *broken, ""] if broken else [""]))
     print(f"{'part':11} {'seconds':>8}  result")
     for name, seconds, verdict, line in [*rows, ("all", time.time() - began, "", "")]:
@@ -352,8 +359,15 @@ def test(*names):
     sys.exit(int(any(verdict == "FAILED" for _, _, verdict, _ in rows)))
 
 
-def show(*command):
-    """Run a module of the environment in the open; its exit code and the lines it printed."""
+def prove(commands, aloud=True):
+    """Run the commands of a part; its seconds, whether one failed, and the lines they printed."""
+    start = time.time()
+    results = [show(*command, aloud=aloud) for command in commands]
+    return time.time() - start, any(code for code, _ in results), [line for _, lines in results for line in lines]
+
+
+def show(*command, aloud=True):
+    """Run a module of the environment, in the open if aloud; its exit code and the lines it printed."""
     if command[0] == "pytest":
         command += ("--color=yes" if sys.stdout.isatty() else "--color=no",)
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environ(**STEADY)}
@@ -361,8 +375,9 @@ def show(*command):
     said = b""
     for chunk in iter(lambda: process.stdout.read1(65536), b""):
         said += chunk
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+        if aloud:
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
     text = re.sub(r"\x1b\[[0-9;]*m", "", said.decode(errors="replace"))
     return process.wait(), [line for line in text.splitlines() if line.strip()]
 
