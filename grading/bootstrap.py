@@ -415,7 +415,8 @@ def clean():
         remove(place)
 
 
-COMPILE = "uv pip compile --quiet --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.txt"
+LOCKED = "--extra cluster --extra test"  # the extra llm is left out: 350 MB that nobody needs
+COMPILE = f"uv pip compile --quiet --universal --python-version 3.11 {LOCKED} pyproject.toml -o requirements.txt"
 VERBS = {
     "lab": lab,
     "test": test,

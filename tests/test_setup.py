@@ -21,7 +21,8 @@ from grading import bootstrap
 
 ROOT = bootstrap.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = [text for texts in PROJECT["optional-dependencies"].values() for text in texts]
+UNLOCKED = {"llm"}  # opt-in: large, and under terms of its own
+EXTRAS = [text for name, texts in PROJECT["optional-dependencies"].items() if name not in UNLOCKED for text in texts]
 DIRECT = {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["dependencies"] + EXTRAS}
 TOP = {
     ".ci",
@@ -64,6 +65,12 @@ def test_lock_holds_every_direct_dependency():
     lock = locked()
     assert not DIRECT.keys() - lock.keys()
     assert all(lock[name] in requirement.specifier for name, requirement in DIRECT.items())
+
+
+def test_the_language_model_is_in_nobodys_way():
+    assert re.findall(r"--extra (\w+)", bootstrap.COMPILE) == sorted(PROJECT["optional-dependencies"].keys() - UNLOCKED)
+    optional = [text for name in UNLOCKED for text in PROJECT["optional-dependencies"][name]]
+    assert not {canonicalize_name(Requirement(text).name) for text in optional} & locked().keys()
 
 
 def test_what_is_installed_is_what_is_locked():

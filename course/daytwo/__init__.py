@@ -1,7 +1,7 @@
 """What the lessons stand on: the year's data, the replayed world and the model of record."""
 
-from . import faults
-from .data import airlines, airports, flights, planes, weather
+from . import faults, llm
+from .data import airlines, airports, answers, flights, planes, runbooks, weather
 from .events import Event
 from .faults import Fault, Truth
 from .model import features, predict, train
@@ -15,11 +15,14 @@ __all__ = [
     "World",
     "airlines",
     "airports",
+    "answers",
     "faults",
     "features",
     "flights",
+    "llm",
     "planes",
     "predict",
+    "runbooks",
     "train",
     "weather",
 ]
