@@ -87,6 +87,7 @@ def main():
     from grading import keeper, student
 
     _ = matplotlib.pyplot, numpy, pandas, scipy.stats, sklearn.ensemble, sklearn.linear_model, sklearn.pipeline, daytwo
+    pandas.set_option("display.max_columns", 20)  # as in a kernel: imported without one, it takes this for a terminal
     talk, hear = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb", buffering=0)
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):

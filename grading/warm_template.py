@@ -48,6 +48,8 @@ def prepare():
         return f"importing {name} failed: {error!r}"
     if LATE in sys.modules:
         return f"{LATE} was imported too early"
+    # Imported without a kernel, pandas takes this for a terminal and would cut tables to its width.
+    sys.modules["pandas"].set_option("display.max_columns", 20)
     ADDED.update(set(os.environ.items()) - set(before.items()))
     gc.collect()
     gc.freeze()

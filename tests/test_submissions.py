@@ -114,6 +114,7 @@ class Class:
 
     def engine(self):
         made = Engine(self.coursedir, SECTION, limits=LIMITS, log=self.said.append, **self.options)
+        made.courses = {NAME: made.courses[NAME]}
         for course in made.courses.values():
             course.release = RELEASE
             cells = [cell for _, cell in code_cells(RELEASE)]

@@ -124,6 +124,8 @@ print([str(signal.getsignal(number)) for number in range(1, 32) if number not in
 print(sorted(thread.name for thread in threading.enumerate() if not thread.name.startswith("Thread-")))
 print(sorted((name, value) for name, value in os.environ.items()))
 print(plt.get_backend(), plt.isinteractive(), plt.get_fignums(), dict(plt.rcParams))
+import pandas
+print([pandas.get_option(f"display.{name}") for name in ("max_columns", "max_rows", "width", "max_colwidth")])
 """
     seen, env = [], dict(os.environ)
     for minutes in (warm.MINUTES, "off"):
