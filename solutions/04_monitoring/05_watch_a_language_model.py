@@ -33,7 +33,9 @@ print(f"\nDocument: {text[example.document]}\nQuestion: {example.question}\nAnsw
 # %% [markdown]
 # We read every answer beside its document and wrote down whether it is *grounded*: whether all that it states, taken
 # as an answer to its question, is in the document. An answer that says the document is silent, when it is not, is not
-# grounded either. There was one labeller; the data card says who, and how.
+# grounded either. The one labeller was itself a language model, another one, and no person has checked its labels: the
+# data card has its rule and the doubtful ones; read twenty yourself. Where we say people or reader of these labels,
+# think of that.
 
 # %%
 ASK_LIVE = False  # with the extra `llm` installed, set this to True and hear the model itself
@@ -41,7 +43,8 @@ prompt = read.attrs["prompt"]
 if ASK_LIVE and llm.available():
     said = llm.complete(prompt.format(text=text[example.document], question=example.question))
     print(said["text"])
-print(f"The prompt has {len(prompt.split())} words before document and question; {read.attrs['settings']}")
+third = prompt.split("Document: ")[3]
+print(f"The third of the prompt's examples:\n{third.strip()}\n\n{read.attrs['settings']}")
 
 # %% [markdown]
 # Before you run the next cell, guess: of the answers, what share is grounded? And would you see it in the wording?
@@ -79,12 +82,19 @@ print(
     f"grounded: {read.grounded.sum()} of {len(read)}; by month:",
     read.groupby("month").grounded.mean().round(2).to_dict(),
 )
-whole = (read.overlap == 1).groupby(read.grounded)
-print("mean overlap:", read.groupby("grounded").overlap.mean().round(2).to_dict(), "overlap 1:", whole.sum().to_dict())
+print(read.groupby(["held", "month"]).grounded.mean().round(2).unstack())
+drawn = read.dropna(subset="overlap").groupby("grounded").overlap
+print(
+    "\nwith longer words:",
+    drawn.size().to_dict(),
+    "all in the document:",
+    (drawn.agg(lambda o: (o == 1).sum())).to_dict(),
+)
 
 # %% [markdown]
-# Less than half are grounded: 34 of 77, 52 % in the first month and 35 % in the second. On the right each mark is an
-# answer. At 1, with every longer word in the document, stand 22 of 28 grounded ones, and 17 of 38 others. An answer in
+# Less than half are grounded: 34 of 77, 52 % in the first month and 35 % in the second. On the left you see where they
+# fell: where the document holds the answer, from 0.53 to 0.29. On the right each mark is one of the 66 answers with a
+# longer word. At 1, with all of them in the document, stand 22 of 28 grounded ones, and 17 of 38 others: an answer in
 # the document's own words, fluent as it is, need not be grounded.
 
 # %% [markdown]
@@ -95,11 +105,16 @@ for row in read[~read.grounded].iloc[[0, 1, 2, 7]].itertuples():
     print(f"{row.question}\n  {row.answer}\n  not in the document: {row.unsupported}")
 leaked = read.answer.str.contains("61.5%", regex=False)
 print(f"\n61.5% in {leaked.sum()} answers and in {text.str.contains('61.5%', regex=False).sum()} runbooks")
+silent = read[~read.held].answer == "The document does not say."
+print(f"of {len(silent)} questions that their document does not answer, the model says so of {silent.sum()}")
+dodge = read[read.id == "q40"].iloc[0]
+print(f"\nGrounded is {dodge.grounded}: {dodge.question}\n  {dodge.answer}")
 
 # %% [markdown]
-# A number from another line, one of our own, one from nowhere, and a false excuse. Six times the model says 61.5%,
-# which is in no runbook: it is in the third example of our own prompt. What we show a model comes back, so what may
-# enter the examples will matter.
+# A number from another line, one of our own, one from nowhere, and a false excuse; where silence would be right, the
+# model says so 4 times in 17. Six times it says 61.5%, which is in no runbook: it is in the third example of our own
+# prompt. What we show a model comes back, so what may enter the examples will matter. And grounded is not yet right or
+# useful, as the last one shows.
 
 # %% [markdown]
 # ## Exercise 1: split an answer into claims
@@ -108,10 +123,11 @@ print(f"\n61.5% in {leaked.sum()} answers and in {text.str.contains('61.5%', reg
 # of Min et al., *FActScore*, 2023, in their simplest form). Return a set of pairs.
 
 # %% [markdown]
-# - A number is written in digits, perhaps with a decimal part, and with commas where exactly three digits follow. Its
-#   pair is (the number as text, without commas; its unit). Digits in a word with letters, as in `B6`, are no number.
-# - The unit is a `%` right behind the number, with or without a space, or else the next word after a space. Look it up
-#   in lower case in the dict `units`; what is not there is the unit `""`.
+# - A number is written in digits, perhaps with a decimal part, and with commas where exactly three digits follow:
+#   `8,255` is one number, `1,23` is two. Its pair is (the number as written, without commas; its unit). Digits in a
+#   word with letters, as in `B6`, are no number; a hyphen parts words, so `8-9` is two numbers.
+# - The unit is a `%` right behind the number, with or without a space, or else the word behind a space and no other
+#   sign. Look it up in lower case in the dict `units`; what is not there is the unit `""`.
 # - A name is a whole word, of letters and digits, that is in the dict `names` exactly as written. Its pair is
 #   (`names[word]`, `"name"`).
 
@@ -165,13 +181,35 @@ check(
     claims("Ask us as we HAVE 2 nights.", units, names),
     {("2", "nights")},
 )
-check("A word that is no unit", claims("It was late 2 times.", units, names), {("2", "")})
+check("A word that is no unit", claims("Late 2 times in 342 flights.", units, names), {("2", ""), ("342", "flights")})
 check(
     "A date, and one day",
     claims("On 9 February it took 1 day.", units, names),
     {("9", "February"), ("1", "days")},
 )
 check("Case of the unit", claims("18 Minutes", units, names), {("18", "minutes")})
+check(
+    "Commas where not three digits follow, two where three do, and a zero that was written",
+    claims("Gates 8,9 and 1,23 and 7,6543: 12.60% of 1,234,567.", units, names),
+    {(n, "") for n in ["8", "9", "1", "23", "7", "6543", "1234567"]} | {("12.60", "%")},
+)
+check(
+    "A comma or a hyphen between a number and a word",
+    claims("At gate 12, flights wait 8-9 nights, in a 3-hour shift.", units, names),
+    {("12", ""), ("8", ""), ("9", "nights"), ("3", "")},
+)
+check(
+    "Other units and other names",
+    claims("Hal waits 3 Moons for HA.", {"moons": "months"}, {"Hal": "H"}),
+    {("3", "months"), ("H", "name")},
+)
+held = [claims(d, units, names) for d in read.document.map(text)]
+lacks = [any(c[1] and c not in known for c in claims(a, units, names)) for a, known in zip(read.answer, held)]
+check(
+    "Answers with a name, or a number and unit, that their document does not claim; of these grounded",
+    [sum(lacks), int(read.grounded[lacks].sum())],
+    [10, 0],
+)
 ### BEGIN HIDDEN TESTS
 dice = np.random.default_rng(class_seed("claims"))
 share, some, many = round(dice.uniform(11, 98), 1), int(dice.integers(11, 999)), int(dice.integers(1_000, 99_999))
@@ -300,7 +338,8 @@ def claims(text, units, names):
         for part in re.split(r"[^A-Za-z0-9.,]|,(?!\d{3}(?!\d))", word):
             digits = part.replace(",", "")
             if digits and digits.replace(".", "", 1).isdigit():
-                behind = bare[place + 1] if place + 1 < len(bare) and words[place][-1:].isdigit() else ""
+                last = place + 1 < len(bare) and words[place][-1:].isdigit() and word.endswith(part)
+                behind = bare[place + 1] if last else ""
                 found.add((digits, units.get(behind.lower(), "")))
         for part in re.split("[^A-Za-z0-9]", word):
             if part in names:
@@ -332,6 +371,9 @@ print(*read.answer[bare & ~read.grounded].unique()[[0, 2, 3, 7]], sep="\n")
 
 # %% [markdown]
 # A third of the answers. “Yes, fill the gap with zero” turns its runbook upside down without a single number or name.
+# Where there is something to check it pays: 10 answers make a claim with a unit, or a name, that their document does
+# not, as you saw among the facts, and none of the 10 is grounded.
+#
 # Larger systems let a language model write out the claims of a text, and then have to check that model too.
 
 # %% [markdown]
@@ -343,8 +385,8 @@ print(*read.answer[bare & ~read.grounded].unique()[[0, 2, 3, 7]], sep="\n")
 # %% [markdown]
 # - A name is supported when `known` holds its pair.
 # - A number is supported when `known` holds a number that, rounded to as many decimals as the answer writes, is
-#   the same: 13 and 12.60 are supported by 12.6, 12.6 is not by 13. (No number here lies halfway.) The units must be
-#   equal, or one of the two `""`.
+#   the same: 13 and 12.60 are supported by 12.6, 12.6 is not by 13, nor 12.60 by 12.64. (No number here lies halfway.)
+#   The units must be equal, or one of the two `""`.
 # - `overlap`: of the answer's distinct words of four letters or more (runs of the letters a–z, in lower case), the
 #   share that the document has too; NaN when the answer has none.
 
@@ -369,7 +411,8 @@ def unsupported(said, known, answer, document):
 
 
 # %% check="unsupported" points=4
-known = {("HA", "name"), ("342", "flights"), ("12.6", "%"), ("29", ""), ("8", "February"), ("0.25", "")}
+known = {("HA", "name"), ("342", "flights"), ("12.6", "%"), ("29", ""), ("8", "February"), ("44.64", "")}
+known |= {("120835", "flights")}
 paper = "Hawaiian flew 342 flights, and 12.6% arrived late on 8 February, in winter."
 check("All of it stands there", unsupported({("342", "flights"), ("HA", "name")}, known, "", paper)[0], set())
 check(
@@ -393,6 +436,16 @@ check(
     {("12.61", "%"), ("29.4", ""), ("7", "%")},
 )
 check(
+    "A zero counts as a decimal, and one flight too many is one too many",
+    unsupported({("44.60", ""), ("44.6", ""), ("45", ""), ("120836", "flights")}, known, "", paper)[0],
+    {("44.60", ""), ("120836", "flights")},
+)
+check(
+    "A name that is only part of a word of the document",
+    unsupported({("US", "name"), ("HA", "name")}, known, "", "HA meets the BUS.")[0],
+    {("US", "name")},
+)
+check(
     "The right number with another unit",
     unsupported({("342", "minutes"), ("8", "flights"), ("8", "February"), ("7", "%")}, known, "", paper)[0],
     {("342", "minutes"), ("8", "flights"), ("7", "%")},
@@ -412,6 +465,7 @@ check(
     unsupported(set(), known, "Late, late, late: ever the fligh.", paper)[1],
     1 / 3,
 )
+check("Digits part words", unsupported(set(), known, "Gate12 late", "The gate opens late.")[1], 1.0)
 check("An answer without a long word", unsupported(set(), known, "No.", paper)[1], float("nan"))
 ### BEGIN HIDDEN TESTS
 dice = np.random.default_rng(class_seed("unsupported"))
@@ -434,6 +488,22 @@ found = [unsupported(simple(a), simple(text[d]), a, text[d]) for a, d in zip(rea
 check("How many recorded answers hold a claim without support", sum(len(missing) > 0 for missing, _ in found), 16)
 check("How many such claims there are in all", sum(len(missing) for missing, _ in found), 16)
 check("The mean overlap of the answers that have long words", float(np.nanmean([o for _, o in found])), 0.743457)
+
+
+def full(text):
+    """Numbers with their units, and names, of a text."""
+    pattern = r"(?<![A-Za-z0-9])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?![A-Za-z0-9])(?: ?(%)| ([A-Za-z]+))?"
+    numbers = re.findall(pattern, text)
+    pairs = {(n.replace(",", "") + part, units.get((sign or word).lower(), "")) for n, part, sign, word in numbers}
+    return pairs | {(names[w], "name") for w in re.findall("[A-Za-z0-9]+", text) if w in names}
+
+
+refused = [len(unsupported(full(a), full(text[d]), a, text[d])[0]) > 0 for a, d in zip(read.answer, read.document)]
+check(
+    "With units and names: answers refused, those of them grounded, and those that the rule on numbers lets pass",
+    [sum(refused), int(read.grounded[refused].sum()), read[refused].query("rule").id.tolist()],
+    [18, 1, ["q01", "q22", "q65"]],
+)
 ### END HIDDEN TESTS
 
 
@@ -639,22 +709,27 @@ def unsupported(said, known, answer, document):
 
 
 # %% [markdown]
-# The recordings come with the verdict of a simple `rule`: every number of the answer stands in its document. How does
-# it compare with our labels, and does a measure of similarity do better?
+# The recordings come with the verdict of a simple `rule`: every number of the answer stands in its document. Your two
+# exercises together, with units and names, refuse three answers more; below they are `claims`. How do both compare
+# with our labels, and does a measure of similarity do better?
 
 # %%
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-print(pd.crosstab(read.rule, read.grounded), "\n")
+more = read.id.isin(["q01", "q22", "q65"])  # written down from our solution of exercises 1 and 2
+read["claims"] = read.rule & ~more
+print(pd.crosstab(read.rule, read.grounded), "\n\n", pd.crosstab(read.claims, read.grounded), "\n", sep="")
+print(*read.answer[more], "\nThe one false alarm ends:", read.answer[~read.rule & read.grounded].item()[-40:], "\n")
 vectors = TfidfVectorizer(sublinear_tf=True).fit(text)
 answer, given = vectors.transform(read.answer), vectors.transform(read.document.map(text))
 read["similarity"] = np.asarray(answer.multiply(given).sum(axis=1)).ravel()
-print(read.groupby("grounded")[["overlap", "similarity", "rule", "words"]].mean().round(2))
+print(read.groupby("grounded").agg({"overlap": "mean", "similarity": "mean", "words": "median"}).round(2))
 
 # %% [markdown]
-# When the rule says no it is nearly always right: 14 of 15. But 29 of the 43 answers that are not grounded pass. They
-# give a right number to another question, or no number. Grounded answers are a little more similar to their document
-# (TF-IDF), 0.37 against 0.24, and longer, 10 words against 6.
+# When the rule says no it is nearly always right: 14 of 15, and the one false alarm is a number cut off by the limit of
+# 60 tokens. Units and names make it 17 of 18: 1272 is in the document of HA, but in minutes. Yet 26 of the 43 answers
+# that are not grounded still pass: with a right number to another question, or with none. Grounded answers are a little
+# more similar to their document (TF-IDF), 0.37 against 0.24, and hardly longer, in the median 7 words against 6.
 
 # %% [markdown]
 # ## Exercise 3: judge the judges
@@ -668,10 +743,11 @@ print(read.groupby("grounded")[["overlap", "similarity", "rule", "words"]].mean(
 # %% [markdown]
 # Return `(kappa, length_bias)`. Verdicts are `True` or `False`, `words` the length of each answer.
 #
-# - `kappa` is NaN when $p_e$ is 1: both always say the same, and nothing can be learned.
+# - `kappa` is NaN when $p_e$ is 1: both give one and the same verdict to every answer, and nothing can be learned.
 # - *Generosity* is the share that the judge accepts minus the share that people accept. `length_bias` is the
 #   generosity on long answers, of more words than the median, minus that on the others; NaN when there are no long
-#   ones.
+#   ones. It mixes a taste for length with how good long answers are: compare it with that of a judge who always says
+#   no.
 
 
 # %% answer="kappa"
@@ -696,7 +772,7 @@ def table(both, judge_only, people_only, neither):
     return judge, people, [5] * len(judge)
 
 
-lengths = [2, 3, 4, 5, 20, 21, 22, 23]
+lengths = [2, 3, 4, 5, 6, 7, 8, 90]  # some facts below put a 1 beside a value that is 0
 every_second, long_ones = [True, False] * 4, [False] * 4 + [True] * 4
 check("A judge who says what people say", kappa(*table(30, 0, 0, 20))[0], 1.0)
 check("They agree on 35 of 50, and would by chance on 25", kappa(*table(20, 5, 10, 15))[0], 0.4)
@@ -704,13 +780,19 @@ check("Always yes: right in 40 of 50, and worth nothing", [kappa(*table(40, 10, 
 check("Always the opposite", kappa(*table(0, 25, 25, 0))[0], -1.0)
 check("A strict judge and generous people", kappa(*table(10, 0, 30, 10))[0], 0.117647)
 check("Both say yes, always", kappa(*table(9, 0, 0, 0))[0], float("nan"))
+check("Both say no, always", kappa(*table(0, 0, 0, 9))[0], float("nan"))
 check(
     "A judge who accepts what is long",
     kappa(long_ones, [True, True, False, False, True, False, False, False], lengths)[1],
     1.25,
 )
 check("Long answers are better, and the judge sees it", [kappa(long_ones, long_ones, lengths)[1], 1], [0.0, 1])
-check("A judge who accepts everything favours nobody", [kappa([True] * 8, every_second, lengths)[1], 1], [0.0, 1])
+check(
+    "A judge who accepts everything, where people accept half of the long and half of the short",
+    [kappa([True] * 8, every_second, lengths)[1], 1],
+    [0.0, 1],
+)
+check("A judge who says no, always, where people accept what is long", kappa([False] * 8, long_ones, lengths)[1], -1.0)
 check("Half as generous again to the long half", kappa([True, False] * 2 + [True] * 4, every_second, lengths)[1], 0.5)
 check(
     "One long answer among short ones",
@@ -875,30 +957,49 @@ def kappa(judge, people, words):
 
 
 # %% [markdown]
-# We put three judges beside our labels: the rule, the model itself, asked whether all of its answer is found in the
-# document, and one who always says no. The interval is drawn from whole documents, since answers from one are alike.
+# We put four judges beside our labels: the rule, your claims, the model itself, asked whether all of its answer is
+# found in the document (`model_yes` is its probability of yes), and one who always says no. The 95 % intervals are
+# drawn from whole documents, since answers from one are alike.
 
 # %%
 from sklearn.metrics import cohen_kappa_score
 
-judges = {"the rule": read.rule, "the model": read.model_yes > 0.5, "always no": read.rule & False}
-dice, places = np.random.default_rng(4), list(read.groupby("document").indices.values())
+judges = {
+    "the rule": read.rule,
+    "the claims": read.claims,
+    "the model": read.model_yes > 0.5,
+    "always no": read.rule & False,
+}
+dice, places, long = (
+    np.random.default_rng(4),
+    list(read.groupby("document").indices.values()),
+    read.words > read.words.median(),
+)
+
+
+def bias(rows):
+    """The length bias of a judge on these rows."""
+    extra = rows.verdict.astype(float) - rows.grounded
+    return extra[rows.long].mean() - extra[~rows.long].mean()
+
+
 for name, verdict in judges.items():
-    again = []
-    for _ in range(200 if name != "always no" else 0):
-        rows = np.concatenate([places[i] for i in dice.integers(len(places), size=len(places))])
-        again.append(cohen_kappa_score(verdict.iloc[rows], read.grounded.iloc[rows]))
-    span = np.quantile(again, [0.025, 0.975]).round(2).tolist() if again else "-"
-    generous, long = verdict.astype(float) - read.grounded, read.words > read.words.median()
+    rows, again = read.assign(verdict=verdict, long=long), []
+    for _ in range(200):
+        some = rows.iloc[np.concatenate([places[i] for i in dice.integers(len(places), size=len(places))])]
+        again.append((cohen_kappa_score(some.verdict, some.grounded), bias(some)))
+    (k_low, b_low), (k_high, b_high) = np.quantile(again, [0.025, 0.975], axis=0)
     print(f"{name}: agrees on {(verdict == read.grounded).mean():.2f}, kappa", end=" ")
-    print(f"{cohen_kappa_score(verdict, read.grounded):.2f}, 95 % interval {span},", end=" ")
-    print(f"length bias {generous[long].mean() - generous[~long].mean():.2f}")
+    print(f"{cohen_kappa_score(verdict, read.grounded):.2f} [{k_low:.2f}, {k_high:.2f}],", end=" ")
+    print(f"length bias {bias(rows):.2f} [{b_low:.2f}, {b_high:.2f}]")
 
 # %% [markdown]
 # Whoever always says no agrees with us on 56 %, and has a kappa of 0. The rule agrees on 61 %, hardly more, and yet it
-# knows something: 0.27. The model agrees on 42 %; its kappa of −0.16 is not clearly different from 0. This small model
-# cannot judge itself. Large ones can do much better, and have been seen to favour long answers (Zheng et al., *Judging
-# LLM-as-a-Judge*, 2023), which neither does here: measure both on your own labels.
+# knows something: 0.27, and 0.34 with units and names. The model agrees on 42 %; its kappa of −0.16 is not clearly
+# different from 0. This small model cannot judge itself. Large ones can do much better, and have been seen to favour
+# long answers (Zheng et al., *Judging LLM-as-a-Judge*, 2023). Of that there is no sign here: always-no has a bias of
+# −0.11, for long answers are grounded more often, and that lies within the intervals of all. Measure both on your own
+# labels.
 
 # %% [markdown]
 # One warning: all labels here are by one labeller. Before you blame a judge, let two people label the same answers:
@@ -917,9 +1018,9 @@ for name, verdict in judges.items():
 # It is 0 for equal shares and 1 where no word is shared. Return `(distance, p)`.
 #
 # - A word is a run of the letters a–z, in lower case. All questions of a month are counted together; a term with
-#   $p_w = 0$, or $q_w = 0$, adds nothing.
+#   $p_w = 0$, or $q_w = 0$, adds nothing. A month without a word does not occur.
 # - $p$: shuffle whole questions between the months `permutations` times, keeping how many each has; count how often
-#   the distance is at least as large (up to $10^{-12}$), add one above and below. Random choices come from `rng`.
+#   the distance is at least as large (up to $10^{-9}$), add one above and below. Random choices come from `rng`.
 
 
 # %% answer="drift"
@@ -940,7 +1041,7 @@ def drift(reference, current, rng, permutations=199):
         return np.sqrt(max(0, sum(terms) / 2))
 
     seen = distance(np.arange(len(rows)))
-    count = sum(distance(rng.permutation(len(rows))) >= seen - 1e-12 for _ in range(permutations))
+    count = sum(distance(rng.permutation(len(rows))) >= seen - 1e-9 for _ in range(permutations))
     return seen, (1 + count) / (1 + permutations)
     ### END SOLUTION
 
@@ -955,7 +1056,7 @@ check("A month has not drifted from itself", drift(asked[1], asked[1], np.random
 check("No word in common", drift(["late flight"], ["foggy morning"], np.random.default_rng(1), 9)[0], 1.0)
 check("Half of the words in common", drift(["late flight"], ["Late gate?"], np.random.default_rng(1), 9)[0], 0.707107)
 check(
-    "Another question of the same words",
+    "Another question of the same words: 0, and 1 is added, so that rounding near 0 is forgiven",
     drift(["fog fog rain"], ["rain fog", "FOG!"], np.random.default_rng(1), 9)[0] + 1,
     1.0,
 )
@@ -973,9 +1074,22 @@ check("Nobody asks such questions by chance", [drift(asked[1], asked[2], np.rand
 throws = np.random.default_rng(3)
 mixed = [throws.permutation(topics).tolist() for _ in range(60)]
 level = [drift(m[:20], m[20:], throws, 9)[1] for m in mixed]
+seeds = [
+    drift(["fog rain", "gate", "rain"], ["fog", "crew rain"], np.random.default_rng(s), 19)[1] for s in [*range(20)] * 2
+]
 check("Forty questions dealt to two months: p is middling on average", np.mean(level), between(0.35, 0.85))
 check(
     "One question against the other, twice the same", drift(["fog"], ["rain"], np.random.default_rng(4), 19), [1.0, 1.0]
+)
+check(
+    "One of ten questions is the first month: by chance it is again the odd one in a tenth of the shuffles",
+    drift(["fog"], ["rain"] * 9, np.random.default_rng(6), 499)[1],
+    between(0.04, 0.17),
+)
+check(
+    "The same twenty seeds, twice",
+    [float(p) for p in seeds],
+    satisfies("holds twenty p twice, not all alike", lambda x: x[:20] == x[20:] and len(set(x)) > 1),
 )
 ### BEGIN HIDDEN TESTS
 dice = np.random.default_rng(class_seed("drift"))
@@ -996,7 +1110,7 @@ check("p of the answers has tenths", [drift(said[1], said[2], np.random.default_
 
 
 # %% mistake="drift"
-# Take the root: the divergence itself is no distance, and half as large where it is small.
+# Take the root: without it you have the divergence, which is the square of the distance.
 def drift(reference, current, rng, permutations=199):
     rows = [re.findall("[a-z]+", question.lower()) for question in [*reference, *current]]
 
@@ -1232,7 +1346,7 @@ apart = [jensenshannon(counts[o].sum(axis=0), counts[~o].sum(axis=0), base=2) fo
 plt.figure(figsize=(6, 3), layout="constrained")
 plt.hist(apart[1:], 20, color="#56B4E9", label="questions shuffled")
 plt.axvline(apart[0], color="#D55E00", linestyle="--", label="as they came")
-plt.xlabel("Jensen–Shannon distance between the months, 0 to 1")
+plt.xlabel("Jensen–Shannon distance between the months")
 plt.ylabel("number of shuffles")
 plt.legend()
 plt.show()
@@ -1261,7 +1375,9 @@ print(
 
 # %% [markdown]
 # The share of grounded answers fell by 17 points, and of 77 answers that may still be chance: *p* is above 0.05. The
-# questions' drift is sure, the harm is not. That is a reason to have people read more, and to choose what they read.
+# questions' drift is sure, the harm is not. (Here whole documents are shuffled, since answers from one are alike. The
+# months share no document: harder questions and harder documents cannot be told apart.) That is a reason to have people
+# read more, and to choose what they read.
 #
 # A third drift needs no new question: the facts move, and a right answer turns wrong (*concept drift*).
 
@@ -1285,12 +1401,14 @@ print(halves.loc[["HA", "MQ", "F9"]].assign(year=arrived.groupby("carrier").late
 # typical: to know how good the model is, some must be drawn at random.
 
 # %% [markdown]
-# `p[i]` is a judge's probability that answer `i` is grounded. Return `(drawn, unsure)`, two lists of positions.
+# `p[i]` is a judge's probability that answer `i` is grounded. Return `(drawn, unsure)`, two lists of positions; in
+# all there are `budget`, and `at_random` is not above it.
 #
-# - First draw `at_random` positions from *all* answers with `rng`, each as likely as any, none twice. Only their
-#   labels will be used to estimate the share of grounded answers.
+# - First draw `at_random` positions from *all* answers with `rng`, none twice, every set as likely as any other. Only
+#   their labels will be used to estimate the share of grounded answers.
 # - Then, of the rest, the `budget - at_random` whose `p` is nearest to one half; among equals, any.
-# - When there are fewer answers than asked for, take all there are.
+# - When answers run out, the list that wants more takes those that are left: of 8 answers with 3 of 30 at random, 3 are
+#   drawn and 5 unsure; with 20 at random, all 8 are drawn.
 
 
 # %% answer="sample_for_review"
@@ -1311,8 +1429,10 @@ wide = np.linspace(0.02, 0.98, 20).round(3)
 throws = np.random.default_rng(8)
 many = [sample_for_review(wide, 9, 5, throws) for _ in range(1_500)]
 seen = np.bincount([i for drawn, _ in many for i in drawn], minlength=20)
+sure = [0.95, 0.6, 0.97, 0.9, 0.99, 0.93]
 check("Only the judge's doubts: the two nearest to one half", sorted(sample_for_review(p, 2, 0, throws)[1]), [1, 3])
 check("The four nearest, above and below", sorted(sample_for_review(p, 4, 0, throws)[1]), [1, 3, 6, 7])
+check("A judge who is sure of nearly all", sorted(sample_for_review(sure, 2, 0, throws)[1]), [1, 3])
 check("Five at random, and four of the rest", [[len(a), len(b)] for a, b in many[:3]], [[5, 4]] * 3)
 check("Nobody reads an answer twice", [len({*map(int, a), *map(int, b)}) for a, b in many[:40]], [9] * 40)
 check(
@@ -1330,23 +1450,32 @@ check(
 )
 everyone = [sample_for_review(p, 30, r, throws) for r in (0, 3, 20)]
 check("Fewer answers than readers", [sorted([*a, *b]) for a, b in everyone], [list(range(8))] * 3)
+check(
+    "How many of the eight are drawn, and unsure, with 0, 3 and 20 of 30 at random",
+    [[len(a), len(b)] for a, b in everyone],
+    [[0, 8], [3, 5], [8, 0]],
+)
+check(
+    "The same seed reads the same",
+    [[list(map(int, part)) for part in sample_for_review(wide, 6, 3, np.random.default_rng(4))] for _ in range(2)],
+    satisfies("is one choice twice", lambda x: x[0] == x[1]),
+)
 ### BEGIN HIDDEN TESTS
+held = np.zeros((len(many), 20))
+for row, (positions, _) in zip(held, many):
+    row[list(positions)] = 1
+pairs = (held.T @ held)[np.triu_indices(20, 1)]
+check(
+    "Two of 20 drawn together, the rarest and the commonest pair of 1,500 draws of 5",
+    [int(pairs.min()), int(pairs.max())],
+    satisfies("lies between 30 and 140", lambda x: 30 <= x[0] <= x[1] <= 140),
+)
 truth = read.grounded.to_numpy()
-drawn = [sample_for_review(read.model_yes, 20, 10, throws)[0] for _ in range(600)]
+drawn = [sample_for_review(read.model_yes.to_numpy(), 20, 10, throws)[0] for _ in range(600)]
 check(
     "The drawn ones give the share of grounded answers",
     float(np.mean([truth[list(d)].mean() for d in drawn])),
     between(0.408, 0.475),
-)
-check(
-    "The same seed reads the same",
-    [list(map(list, sample_for_review(wide, 6, 3, np.random.default_rng(4)))) for _ in range(2)],
-    satisfies("is one choice twice", lambda x: x[0] == x[1]),
-)
-check(
-    "Probabilities in a frame's column, with an index of its own",
-    sorted(sample_for_review(pd.Series(p, index=range(50, 58)), 3, 0, throws)[1]),
-    [1, 3, 7],
 )
 ### END HIDDEN TESTS
 
@@ -1468,41 +1597,46 @@ def sample_for_review(p, budget, at_random, rng):
 
 
 # %% [markdown]
-# What would each way of choosing 20 answers have found? Random is the mean of many draws.
+# Which share of errors would each way of choosing 20 answers have found? At random we print the mean of many draws, and
+# where 95 % of them lie. `sure` is the geometric mean of the probabilities that the model gave to the pieces of its
+# answer.
 
 # %%
 wrong, dice = ~read.grounded.to_numpy(), np.random.default_rng(7)
+chance = [wrong[dice.permutation(77)[:20]].mean() for _ in range(2_000)]
 ways = {
-    "at random": np.mean([wrong[dice.permutation(77)[:20]].mean() for _ in range(2_000)]),
+    "at random": np.mean(chance),
     "where the model as judge is unsure": wrong[np.argsort(abs(read.model_yes - 0.5), kind="stable")[:20]].mean(),
     "the answers with the least likely words": wrong[np.argsort(read.sure, kind="stable")[:20]].mean(),
     "only the 15 that the rule complains of": wrong[~read.rule].mean(),
 }
 for way, share in ways.items():
     print(f"{way}: {share:.2f} not grounded")
-print(f"all 77: {wrong.mean():.2f}")
+low, high = np.quantile(chance, [0.025, 0.975])
+print(f"all 77: {wrong.mean():.2f}; 20 at random: {low:.2f} to {high:.2f}")
 
 # %% [markdown]
 # Who reads only complaints, here the rule's, believes that 93 % of the answers are wrong, and never sees the 29 wrong
-# ones about which nobody complained. The doubts of a judge that knows nothing are hardly better than chance; doubts
-# pay as far as the judge is any good. Only the random part tells how good the model is.
+# ones about which nobody complained. What the others found lies within chance, 0.35 to 0.75: with 20 answers even the
+# 0.70 of the least likely words may be luck. Doubts pay as far as the judge is any good. To tell how good the model is
+# you need answers drawn with known chances, as the random ones are.
 
 # %% [markdown]
 # ## Exercise 6: learn from readers, not from yourself
 #
-# What readers approve can become the next examples of the prompt, or training data. A model that is fed its own
-# unchecked answers learns its own errors (Shumailov et al., *AI Models Collapse When Trained on Recursively Generated
-# Data*, 2024), and one that is fed the questions of its exam passes it for nothing.
+# What readers approve can become the next examples of the prompt, or training data. Models trained again and again on
+# what models wrote degrade over the generations (Shumailov et al., *AI Models Collapse When Trained on Recursively
+# Generated Data*, 2024), and one that is fed the questions of its exam passes it for nothing.
 
 # %% [markdown]
 # A record is a dict: `id`, `question`, `answer`, `author` (`"person"` or `"model"`), `verified` (what a person said of
-# the answer: `True`, `False` or `None`), `judge` (what a judge said). Return the ids that may be learned from, in
-# order.
+# the answer: `True`, `False` or `None`), `judge` (what a judge said). Return the ids that may be learned from, in the
+# order of the records.
 #
 # - A person's answer may enter unless `verified` is `False`; a model's only when `verified` is `True`.
 # - Two questions are the same when they have the same words in the same order: runs of letters and digits, in lower
 #   case. No question of the list `exam` may enter.
-# - Of several records of one question one stays: the first of a person's, or else the first.
+# - Of several records of one question that may enter one stays: the first written by a person, or else the first.
 
 
 # %% answer="feedback"
@@ -1616,11 +1750,13 @@ check(
         records(
             (late, "61.5%", "model", False, True),
             (late, "12.6%", "model", True, None),
-            (far, "2,475 miles", "person", None, None),
+            (far, "9 miles", "person", False, None),
+            (far, "2,475 miles", "model", True, None),
+            (who, "The desk.", "person", None, None),
         ),
         [],
     ),
-    [2, 3],
+    [2, 4, 5],
 )
 check(
     "HA and HA 7 are different questions",
@@ -1628,6 +1764,30 @@ check(
         records(("Is HA late?", "No.", "person", None, None), ("Is HA 7 late?", "Yes.", "person", None, None)), [who]
     ),
     [1, 2],
+)
+check(
+    "Other words, another order, a word twice: none of these asks what the exam asks",
+    feedback(
+        records(
+            ("Is UA later than DL?", "Yes.", "person", None, None),
+            ("DL: later than UA is?", "No.", "person", None, None),
+            ("Is DL later, later than UA?", "No.", "person", None, None),
+            ("Is DL later than UA in May?", "No.", "person", None, None),
+            ("is DL later... than UA", "No.", "person", None, None),
+        ),
+        ["Is DL later than UA?"],
+    ),
+    [1, 2, 3, 4],
+)
+named = records(
+    ("Are UA/DL late?", "No.", "model", True, False),
+    (far, "2,475 miles", "person", None, False),
+    ("Are UA, DL late?", "No.", "model", True, True),
+)
+check(
+    "Ids that are names; a stroke parts words, and a judge decides nothing",
+    feedback([dict(record, id=name) for record, name in zip(named, ["c7", "a9", "b8"])], []),
+    ["c7", "a9"],
 )
 ### BEGIN HIDDEN TESTS
 dice = np.random.default_rng(class_seed("feedback"))
@@ -1888,26 +2048,27 @@ def feedback(records, exam):
 
 # %%
 approves = read.model_yes > 0.5
-gates = {"nobody": approves | True, "the rule": read.rule, "the model": approves, "both": approves & read.rule}
+gates = {"nobody": approves | True, "the rule": read.rule, "the claims": read.claims, "the model": approves}
 gates["a reader"] = read.grounded
 for gate, enters in gates.items():
-    print(f"gate: {gate:9} {enters.sum():2} answers enter, {(enters & ~read.grounded).sum():2} of them not grounded")
+    print(f"gate: {gate:10} {enters.sum():2} answers enter, {(enters & ~read.grounded).sum():2} of them not grounded")
 
 # %% [markdown]
-# Approved by itself, the model would learn from 41 answers of which 26 are wrong, 63 %; with no gate at all it is 43
-# of 77, 56 %, and with the rule 29 of 62, 47 %. Only reading keeps errors out, as far as the reader is right.
+# Approved by itself, the model would learn from 41 answers of which 26 are not grounded, 63 %; without a gate it is 43
+# of 77, 56 %, with the rule 29 of 62, 47 %, and with your claims 26 of 59, 44 %. Only reading keeps errors out, as far
+# as the reader is right.
 
 # %% [markdown]
 # ## The answer
 #
 # How often does the model say what its runbook does not? In 43 of 77 answers, by our labels. Who would have noticed? A
-# rule on numbers finds 14 of them, the model as its own judge does no better than chance, and fluent words prove
-# nothing. The questions drifted for sure; that the answers got worse may be chance.
+# rule on numbers finds 14 of them, your claims 17, the model as its own judge does no better than chance, and fluent
+# words prove nothing. The questions drifted for sure; that the answers got worse may be chance.
 
 # %% [markdown]
 # Which answers should people read? Some at random each week, for an estimate without bias, and the rest
 # where a judge that has been measured is in doubt. What they approve may teach the model; what nobody read may not.
-# And a model that is right less than half of the time should not answer crews yet.
+# And a model of whose answers less than half are grounded, some without answering, should not answer crews yet.
 #
 # In production, people trace every prompt and answer (Langfuse, Phoenix, MLflow), score groundedness with judges such
 # as those of Ragas or DeepEval, and label samples in Argilla or Label Studio. The judge's agreement with people is
@@ -1923,7 +2084,7 @@ for gate, enters in gates.items():
 # - what people read, how you see drift, what may flow back into training.
 #
 # ### BEGIN SOLUTION
-# I check claims: a rule on numbers was right in 14 of 15 noes, and missed 29 of 43. A judge I measure by kappa: the
-# model on itself had −0.16, always-no 0. People read a random sample, 44 % grounded, and a good judge's doubts. I
-# watch questions (0.76 apart, shuffled at most 0.61). Only what a person approved flows back.
+# I check claims: numbers with units, and names, were right in 17 of 18 noes, and missed 26 of 43. A judge I measure by
+# kappa: the model on itself had −0.16, always-no 0. People read a random sample, 44 % grounded, and a good judge's
+# doubts. I watch questions (0.76 apart, shuffled at most 0.61). Only what a person approved flows back.
 # ### END SOLUTION
