@@ -786,7 +786,8 @@ for name, (month, *_) in spots.items():
 # EM algorithm). No round lowers the likelihood $\prod_i \left(\frac{s}{\pi} p_i + \frac{1-s}{1-\pi} (1-p_i)\right)$,
 # whose logarithm is concave: unless every `p` is $\pi$ it has one maximum from 0 to 1, perhaps at an end, and the way
 # leads there.
-#
+
+# %% [markdown]
 # - Return `(s, adjusted)`: the share at that maximum, and the $p_i(s)$ for it in the order of `p`.
 # - Any way to the maximum will do, if $s$ is right to 1 % of its value. By EM, go on until a round moves $s$ by less
 #   than $10^{-7}$: where `p` says little, each round is a small step.
@@ -1515,7 +1516,7 @@ print(pd.DataFrame(bill).T.to_string())
 #
 # ### BEGIN SOLUTION
 # Data drift moves inputs: in May temperature was 0.89 from winter (KS), and AUC was 0.717. Prior shift moves all odds
-# by one factor: September, 6 to 9 points too high in each part of the day; recalibrate. Concept drift changes what
+# by one factor: September, 6 to 9 points too high all day; recalibrate. Concept drift changes what
 # inputs mean: July, nearly right in the morning, 0.22 too low in the evening; retrain. I check impossible values first,
-# then loss and cost by slice.
+# then loss by slice.
 # ### END SOLUTION
