@@ -2151,13 +2151,11 @@ print(f"surprised on the 8th: {by_label[eighth].mean():.2f} by labels, {truly[ei
 # | began | owner | severity | runbook |
 # |---|---|---|---|
 # | 3 | platform team | page | take the slow replica out |
-# | 4 | data team | ticket | quarantine the readings |
+# | 4, 7, 10 | data team | ticket | quarantine the readings |
 # | 5 | model team | ticket | roll back to the shipped artefact |
 # | 6 | data team | ticket | restart the feed |
-# | 7 | data team | ticket | quarantine the readings |
 # | 8 | data team | page | hold the labels back |
 # | 9 | data team | ticket | call the feed's owner |
-# | 10 | data team | ticket | quarantine the readings |
 # | 13 | airline desk | page | open the storm plan |
 
 # %% [markdown]

@@ -78,6 +78,8 @@ for level, (grounded, rows) in enumerate(read.dropna(subset="overlap").groupby("
     )
 right.set(xlabel="share of the answer's words found in the document", yticks=[0, 1], yticklabels=["not", "grounded"])
 plt.show()
+
+# %%
 print(
     f"grounded: {read.grounded.sum()} of {len(read)}; by month:",
     read.groupby("month").grounded.mean().round(2).to_dict(),
@@ -126,8 +128,8 @@ print(f"\nGrounded is {dodge.grounded}: {dodge.question}\n  {dodge.answer}")
 # - A number is written in digits, perhaps with a decimal part, and with commas where exactly three digits follow:
 #   `8,255` is one number, `1,23` is two. Its pair is (the number as written, without commas; its unit). Digits in a
 #   word with letters, as in `B6`, are no number; a hyphen parts words, so `8-9` is two numbers.
-# - The unit is a `%` right behind the number, with or without a space, or else the word behind a space and no other
-#   sign. Look it up in lower case in the dict `units`; what is not there is the unit `""`.
+# - The unit is a `%` right behind the number, with or without a space, or else the word one space behind it. Look
+#   it up in lower case in `units`; what is not there is the unit `""`.
 # - A name is a whole word, of letters and digits, that is in the dict `names` exactly as written. Its pair is
 #   (`names[word]`, `"name"`).
 
