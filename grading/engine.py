@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 
 from grading import execution, feedback, sandbox
-from grading.gradebook import Book, whole
+from grading.gradebook import Book, submitted, whole
 from grading.keeper import LIMITS
 from grading.lesson import ROOT, lessons, read
 from grading.rebuild import Unreadable, assign
@@ -146,15 +146,16 @@ class Engine:
         started, todo = time.monotonic(), []
         pattern = Path(self.coursedir.format_path(self.coursedir.submitted_directory, "*", self.section))
         folders = sorted(p for p in pattern.parent.parent.glob(f"{students}/{self.section}") if p.is_dir())
-        with Book(self.coursedir) as self.book:
-            for at, folder in enumerate(folders):
-                raw = fingerprint(folder)
-                if not force and self.is_done(folder.parent.name, raw):
-                    self.count["unchanged"] += 1
-                else:
-                    todo.append((folder, raw))
-                self.tell(at + 1 - len(todo), len(folders), started)
-            if todo:
+        booked = submitted(self.coursedir, self.section)
+        for at, folder in enumerate(folders):
+            raw, student = fingerprint(folder), folder.parent.name
+            if not force and student in booked and self.is_done(student, raw):
+                self.count["unchanged"] += 1
+            else:
+                todo.append((folder, raw))
+            self.tell(at + 1 - len(todo), len(folders), started)
+        if todo:
+            with Book(self.coursedir) as self.book:
                 self.book.prepare(self.section, [c.lesson for c in self.courses.values()])
                 self.run(todo, jobs, address, len(folders), started)
         self.table(len(folders), time.monotonic() - started)
