@@ -1,10 +1,11 @@
 # ruff: noqa: E501  # questions
 """Ask a small language model about the runbooks, and record what it says: `python data/ask.py`.
 
-Needs the extra `llm`. Writes data/answers.json: how it was made, the recordings, and the labels that a person gave
-them. A new recording keeps a label as long as question, document and answer are what the person read.
+Needs the extra `llm`. Writes data/answers.json: how it was made, the recordings, and the labels that were given them.
+A new recording keeps a label as long as question, answer and document are what the labeller read.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -169,10 +170,15 @@ def ask(row: dict, text: str) -> dict:
     }
 
 
-def kept(labels: dict, rows: list[dict]) -> dict:
-    """The labels whose question and answer are still what the person read."""
-    read = {row["id"]: [row["question"], row["answer"]] for row in rows}
-    return {id: label for id, label in labels.items() if label["read"] == read.get(id)}
+def read(row: dict, text: str) -> list[str]:
+    """What a labeller reads: the question, the answer, and the document, of which a hash is kept."""
+    return [row["question"], row["answer"], hashlib.sha256(text.encode()).hexdigest()[:12]]
+
+
+def kept(labels: dict, rows: list[dict], texts: dict) -> dict:
+    """The labels whose question, answer and document are still what the labeller read."""
+    now = {row["id"]: read(row, texts[row["document"]]) for row in rows}
+    return {id: label for id, label in labels.items() if label["read"] == now.get(id)}
 
 
 def main():
@@ -193,7 +199,7 @@ def main():
         "prompt": PROMPT,
         "judge": JUDGE,
     }
-    found = {"made": made, "answers": rows, "labels": kept(labels, rows)}
+    found = {"made": made, "answers": rows, "labels": kept(labels, rows, texts)}
     path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{len(rows)} answers are in {path}; {len(rows) - len(found['labels'])} of them have to be labelled.")
 

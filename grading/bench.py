@@ -41,8 +41,8 @@ class School:
         section, _, name = lesson.partition("/")
         self.root, self.section, self.classroom = folder, section, folder / "classroom"
         shutil.copytree(ROOT / "grading", folder / "grading", ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("nbgrader_config.py", "requirements.txt"):
-            shutil.copy(ROOT / name, folder)
+        for file in ("nbgrader_config.py", "requirements.txt"):
+            shutil.copy(ROOT / file, folder)
         if section == SMALL:
             (folder / "solutions" / section).mkdir(parents=True)
             text = new.TEMPLATE.format(title="Scaffold").replace("# %% [markdown] say=", BUSY + "# %% [markdown] say=")
@@ -199,7 +199,7 @@ def machine():
 
 
 def bench(names, sizes):
-    """Measure, print and write `grading/benchmark.md`: the scaffold in all sizes, hosts, nbval, a class a lesson."""
+    """Measure, print and write `grading/benchmark.md` part by part; what is measured stays if the rest stops."""
     lines = ["# Benchmark", "", f"Made by `make bench` on {machine()}, {time.strftime('%d %B %Y')}, sandbox on.", ""]
     lines += [__doc__.split("\n\n")[1].replace("\n", " "), ""]
     for part in measured(names, sizes, os.cpu_count() or 1):
@@ -214,7 +214,7 @@ def measured(names, sizes, cores):
     yield ["## Two hosts", "", *spread(SMALL)]
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        warm.measure(*(str(p.with_suffix(".ipynb")) for p in lessons()[-2:-1]))
+        warm.measure(*(str(p.with_suffix(".ipynb")) for p in lessons(*names)))
     yield ["## nbval with warm kernels", "", "```", said.getvalue().rstrip(), "```", ""]
     for path in lessons(*names):
         if path.parent != SOLUTIONS:

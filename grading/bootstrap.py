@@ -339,15 +339,13 @@ def test(*names):
     environment("test")
     run("grading.warm", "install")
     rows, broken = [("setting up", time.time() - began, "passed", "")], []
-    chosen = [(name, commands) for name, *commands in PARTS if not names or name in names]
-    aside = [part for part in chosen if part[0] == BESIDE and len(chosen) > 1]
+    chosen = {name: commands for name, *commands in PARTS if not names or name in names}
     with ThreadPoolExecutor(1) as pool:
-        running = [pool.submit(prove, commands, aloud=False) for _, commands in aside]
-        for name, commands in chosen:
+        aside = {name: pool.submit(prove, chosen[name], aloud=False) for name in {BESIDE} & set(list(chosen)[1:])}
+        for name, commands in chosen.items():
             print(f"\n---- {name} ----", flush=True)
-            beside = bool(running) and name == BESIDE
-            seconds, code, said = running[0].result() if beside else prove(commands)
-            if beside:
+            seconds, code, said = aside[name].result() if name in aside else prove(commands)
+            if name in aside:
                 print("\n".join(said), flush=True)
             said = [line for line in said if not line.startswith("[*]")]
             rows.append((name, seconds, "FAILED" if code else "passed", said[-1].strip("= ") if said else ""))

@@ -166,21 +166,25 @@ class Engine:
             self.progress(done, total, started)
 
     def run(self, todo, jobs, address, total, started):
-        """Keep the workers busy, and write whoever is complete; memory holds a few students at a time."""
+        """Keep the workers busy, and write whoever is complete; memory holds a batch of students at a time.
+
+        Within a batch it goes lesson by lesson: a worker has one warm template, and another lesson needs another.
+        """
         jobs = jobs or os.cpu_count() or 1
         start = execution.cluster(address) if address else execution.workers(jobs)
-        waiting, done, ahead = {}, total - len(todo), 200 if address else 4 * jobs
+        waiting, done, batch = {}, total - len(todo), 200 if address else 16 * jobs
         try:
             with start as (submit, wait):
-                for folder, raw in todo:
-                    with self.minding(folder.parent.name):
-                        self.begin(folder, raw, submit, waiting)
-                    while len(waiting) >= ahead:
+                while todo or waiting:
+                    if todo and len(waiting) < batch:
+                        some, todo, queue = todo[:batch], todo[batch:], []
+                        for folder, raw in some:
+                            with self.minding(folder.parent.name):
+                                queue += self.begin(folder, raw)
+                        for prefix, job, *known in sorted(queue, key=lambda entry: entry[3]):
+                            waiting[submit(prefix, job)] = known
+                    else:
                         self.collect(waiting, wait)
-                    done += self.finish()
-                    self.tell(done, total, started)
-                while waiting:
-                    self.collect(waiting, wait)
                     done += self.finish()
                     self.tell(done, total, started)
         finally:
@@ -201,9 +205,9 @@ class Engine:
         except Exception as error:
             self.review.append(f"{student}: {type(error).__name__}: {error}")
 
-    def begin(self, folder, raw, submit, waiting):
-        """Rebuild what a student handed in, and start what the cache does not know."""
-        one = hand(folder.parent.name, folder, self.courses, raw)
+    def begin(self, folder, raw):
+        """Rebuild what a student handed in; [(prefix, job, student, lesson, …)] of what the cache does not know."""
+        one, queue = hand(folder.parent.name, folder, self.courses, raw), []
         for name, (_, rebuilt) in one.found.items():
             if isinstance(rebuilt, Unreadable):
                 continue
@@ -217,10 +221,11 @@ class Engine:
             self.trust(name)
             prefix, rest = execution.split(list(cells), course.leading)
             job = execution.job(rest, course.questions, one.files, self.limits, self.box, number(folder))
-            waiting[submit(prefix, job)] = one, name, key, places, len(prefix)
+            queue.append((prefix, job, one, name, key, places, len(prefix)))
             one.open.add(name)
         if not one.open:
             self.ready.append(one)
+        return queue
 
     def trust(self, name):
         """The process that compares this lesson's reports, started when first needed."""

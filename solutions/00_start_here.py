@@ -30,7 +30,8 @@ plt.show()
 # %% [markdown]
 # ## The map
 #
-# Five sections, each a folder beside this page. Start where your own question is: every lesson stands alone.
+# Five sections, each a folder beside this page once it is written. Start where your own question is: every lesson
+# stands alone.
 #
 # | section | the question it answers |
 # | --- | --- |
@@ -41,6 +42,7 @@ plt.show()
 # | `05_delivery` | how does a change get from an idea to the airline desk, and back? |
 #
 # They form a loop: data, training, validation, deployment, monitoring, retraining, and the way back.
+# So far `04_monitoring` is written; the others follow.
 
 # %% [markdown]
 # ## How a check works

@@ -20,6 +20,7 @@ def script(name):
 
 ask, make_runbooks = script("ask"), script("make_runbooks")
 DOCUMENTS, ANSWERS = runbooks(), answers()
+TEXTS = DOCUMENTS.set_index("id").text.to_dict()
 FOUND = json.loads((HERE / "answers.json").read_text(encoding="utf-8"))
 
 
@@ -42,7 +43,7 @@ def test_every_recorded_answer_is_to_a_question_of_the_script():
 
 
 def test_every_answer_is_labelled_as_it_was_read():
-    assert ask.kept(FOUND["labels"], FOUND["answers"]) == FOUND["labels"]
+    assert ask.kept(FOUND["labels"], FOUND["answers"], TEXTS) == FOUND["labels"]
     assert list(FOUND["labels"]) == [row["id"] for row in FOUND["answers"]]
     assert ANSWERS.grounded.eq(ANSWERS.unsupported == "").all()  # a claim is named where, and only where, one fails
 
@@ -50,13 +51,14 @@ def test_every_answer_is_labelled_as_it_was_read():
 def test_a_new_recording_keeps_only_the_labels_of_what_was_read():
     rows = [dict(row) for row in FOUND["answers"]]
     rows[3]["answer"] += " Or so."
-    assert FOUND["labels"].keys() - ask.kept(FOUND["labels"], rows).keys() == {rows[3]["id"]}
+    texts = TEXTS | {rows[-1]["document"]: "Another text."}
+    gone = {rows[3]["id"]} | {row["id"] for row in rows if row["document"] == rows[-1]["document"]}
+    assert FOUND["labels"].keys() - ask.kept(FOUND["labels"], rows, texts).keys() == gone
 
 
 def test_the_rule_reads_numbers_as_they_are_written():
     assert ask.numerals("8,255 of 12.6%, at 7:00.") == {"8255", "12.6", "7", "00"}
-    text = DOCUMENTS.set_index("id").text
-    said = [ask.numerals(row.answer) <= ask.numerals(text[row.document]) for row in ANSWERS.itertuples()]
+    said = [ask.numerals(row.answer) <= ask.numerals(TEXTS[row.document]) for row in ANSWERS.itertuples()]
     assert said == ANSWERS.rule.tolist()
 
 
@@ -74,5 +76,5 @@ def test_without_the_extra_one_sentence_says_how_to_get_it():
 @pytest.mark.skipif(not llm.available(), reason="needs the extra llm")
 def test_the_model_still_says_what_was_recorded():
     row = ANSWERS.iloc[0]
-    text = DOCUMENTS.set_index("id").text[row.document]
+    text = TEXTS[row.document]
     assert llm.complete(ask.PROMPT.format(text=text, question=row.question))["text"] == row.answer

@@ -29,7 +29,7 @@ from grading import source as src
 from grading.catalogue import ROWS, Paper
 from grading.engine import Engine, code_cells
 from grading.gradebook import whole
-from grading.lesson import COURSE, ROOT, SOLUTIONS, read
+from grading.lesson import ROOT, SOLUTIONS, read
 
 SECTION, NAME = "04_monitoring", "02_detect_drift"
 LESSON = read(SOLUTIONS / SECTION / f"{NAME}.py")
@@ -583,4 +583,3 @@ def test_a_simulated_class_with_accidents_knows_what_everybody_deserves(tmp_path
     kinds = Counter(json.loads((tmp_path / f"accidents-{SECTION}.json").read_text()).values())
     assert len(kinds) > 8 and sum(kinds.values()) < 40
     assert all(set(marks[NAME]) == {f"{name}-check" for name in EXERCISES} for marks in deserved.values())
-    assert COURSE.exists()

@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-LABELS = ("grounded", "unsupported")  # what the person says of an answer
+LABELS = ("grounded", "unsupported")  # what the labeller says of an answer
 
 
 def flights() -> pd.DataFrame:
@@ -45,7 +45,7 @@ def runbooks() -> pd.DataFrame:
 
 
 def answers() -> pd.DataFrame:
-    """77 recorded answers of a small language model to questions about a runbook, each labelled by hand.
+    """77 recorded answers of a small language model to questions about a runbook, each labelled.
 
     How they were made (prompt, model, versions) is in the frame's `attrs`; the columns are in `CARD.md`.
     """

@@ -1080,12 +1080,10 @@ def signals(reference, current, limits):
         one, two = (frame[column].to_numpy(dtype=float) for frame in (reference, current))
         broken = 1 - np.mean((two >= low) & (two <= high))  # NaN is neither
         x = np.where(np.isnan(two), np.nanmedian(two), two)[there]
-        one, two = (np.sort(sample[~np.isnan(sample)]) for sample in (one, two))
-        at = np.unique(np.concatenate([one, two]))
-        below = [np.searchsorted(sample, at, side="right") / len(sample) for sample in (one, two)]
+        moved = ks_2samp(one, two, method="asymp", nan_policy="omit").statistic
         fifth = np.searchsorted(np.quantile(x, [0.2, 0.4, 0.6, 0.8]), x)
         gaps = np.bincount(fifth, left) / np.maximum(np.bincount(fifth), 1)
-        found.append((broken, np.abs(below[0] - below[1]).max(), np.abs(gaps).max()))
+        found.append((broken, moved, np.abs(gaps).max()))
     broken, moved, uneven = np.max(found, axis=0).tolist()
     return {"broken": broken, "moved": moved, "level": float(p.mean() - share), "uneven": uneven}
 
