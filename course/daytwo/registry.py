@@ -24,6 +24,8 @@ import mlflow.sklearn
 import psutil
 from mlflow import MlflowClient
 from mlflow.store.db.utils import _get_latest_schema_revision
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 MODEL, RELEASE, CHAMPION = "late", "release", "champion"
 PARTS = ("model", "features", "threshold")
@@ -93,9 +95,6 @@ def commits(tick):
 
 
 def _watch(tick, every):
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-
     dirty = False
 
     def statement(connection, cursor, text, *_):
@@ -118,7 +117,8 @@ def _watch(tick, every):
 def save(client, model):
     """Register a scikit-learn model as the next version of `late`; the version. Stored with skops: no pickle."""
     where = tempfile.mkdtemp(prefix="model-", dir=folder_of(client))
-    options = {"serialization_format": "skops", "skops_trusted_types": TRUSTED, "pip_requirements": ["scikit-learn"]}
+    # It needs what is installed here; to be told so, MLflow would search all packages for a second.
+    options = {"serialization_format": "skops", "skops_trusted_types": TRUSTED, "pip_requirements": []}
     mlflow.sklearn.save_model(model, where, **options)
     return client.create_model_version(MODEL, where).version
 
@@ -180,6 +180,15 @@ def sweep():
             alive = False
         if not alive:
             shutil.rmtree(path, ignore_errors=True)
+
+
+@event.listens_for(Engine, "connect")
+def _hurry(connection, _):
+    """Our own databases need not outlive a power failure, so nobody waits for the disk; a kill they survive as ever."""
+    if isinstance(connection, sqlite3.Connection):
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        if PREFIX in path:
+            connection.execute("PRAGMA synchronous = OFF")
 
 
 @cache

@@ -1710,14 +1710,15 @@ with desk(OLD, NEW) as client:
 # %% [markdown]
 # Before the statement, before the commit, and done: what served was the old release, the old release, and the new
 # one. An alias moves in one transaction, so nobody ever sees half of it, and a killed process leaves no more than a
-# journal that sqlite undoes. That is our commit point. Everything else has to be arranged around it.
+# journal that sqlite undoes. That is our commit point. From here on we kill before each commit: between two of them a
+# kill can leave nothing else.
 
 
 # %%
-def after_kills(client, work, watch=registry.writes):
-    """Kill `work()` at each write in turn: what served then; and what `look` sees once it has been run again."""
+def after_kills(client, work):
+    """Kill `work()` before each commit in turn: what served then; and what `look` sees once it has been run again."""
     state, left, again, known = registry.state(client), set(), set(), set()
-    for _ in crash.everywhere(work, watch, lambda: registry.restore(client, state)):
+    for _ in crash.everywhere(work, registry.commits, lambda: registry.restore(client, state)):
         left.add(serving(client))
         found = registry.state(client)
         if found not in known:  # the same database goes on in the same way
@@ -1732,12 +1733,13 @@ def after_kills(client, work, watch=registry.writes):
 
 def look(client):
     """What serves, what it replaced, and how often it was made."""
-    if serving(client) == "nothing":
-        return "nothing"
+    serves = serving(client)
+    if serves == "nothing":
+        return serves
     tags = client.get_model_version_by_alias("release", "champion").tags
     twins = sum(v.tags == tags for v in client.search_model_versions("name='release'"))
     made = "once" if twins == 1 else f"{twins} times"
-    return f"{serving(client)}; replaces {tags.get('replaces')}; made {made}"
+    return f"{serves}; replaces {tags.get('replaces')}; made {made}"
 
 
 WHOLE = [f"late-{r['model']}, {r['features']}, {r['threshold']}" for r in (OLD, NEW)]
@@ -1803,7 +1805,7 @@ with desk() as client:
     registry.restore(client, state)
     killed = after_kills(client, lambda: promote(client, NEW))
     registry.restore(client, state)
-    mixed = after_kills(client, lambda: promote(client, TUNED), registry.commits)
+    mixed = after_kills(client, lambda: promote(client, TUNED))
     tuned = look(client)
 check("The first release of all", seen["first"], f"{WHOLE[0]}; replaces None; made once")
 check("The second takes over", seen["second"], f"{WHOLE[1]}; replaces 1; made once")
@@ -1813,14 +1815,14 @@ check("A release without a threshold is refused", seen["half"], ValueError)
 check("One whose features have no name, too", seen["empty"], ValueError)
 check("… and nothing is left behind", seen["after"], (2, WHOLE[1]))
 check(
-    "Killed at each write: what served is whole",
+    "Killed before each commit: what served is whole",
     killed[0],
     satisfies("names the old release, or the old and the new, and nothing else", lambda x: x in (WHOLE[:1], WHOLE)),
 )
-check("Killed at each write, and run again", killed[1], [f"{WHOLE[1]}; replaces 1; made once"])
+check("Killed before each commit, and run again", killed[1], [f"{WHOLE[1]}; replaces 1; made once"])
 check("The same model, other features and threshold", tuned, "late-1, miles2, 0.3500; replaces 1; made once")
 check(
-    "… killed before each commit: no mixture",
+    "… killed on the way: no mixture",
     mixed[0],
     satisfies(
         "names the old release, or the old and the new, and nothing else",
@@ -1830,7 +1832,7 @@ check(
 check("… and run again", mixed[1], ["late-1, miles2, 0.3500; replaces 1; made once"])
 ### BEGIN HIDDEN TESTS
 with desk() as client:
-    killed = after_kills(client, lambda: promote(client, OLD), registry.commits)
+    killed = after_kills(client, lambda: promote(client, OLD))
     put(client, NEW | {"replaces": "1"})
     client.set_registered_model_alias("release", "champion", "1")
     promote(client, NEW)
@@ -2204,11 +2206,11 @@ check("Release 3 replaced 1, after 2 had been rolled back", seen["third"], WHOLE
 check("A release that does not serve is rolled back", seen["other"], "late-3, km, 0.2500")
 check("Two releases back, each by its number", seen["two"], WHOLE[0])
 check(
-    "Killed at each write of the way back: what served is whole",
+    "Killed before each commit of the way back: what served is whole",
     killed[0],
     satisfies("names release 2, or releases 1 and 2, and nothing else", lambda x: x in (WHOLE[1:], WHOLE)),
 )
-check("Killed at each write of the way back, and run again", killed[1], [f"{WHOLE[0]}; replaces None; made once"])
+check("Killed before each commit of the way back, and run again", killed[1], [f"{WHOLE[0]}; replaces None; made once"])
 ### BEGIN EXPECTED
 with desk(OLD, BAD) as client:
     tool = after_kills(client, lambda: client.set_registered_model_alias("release", "champion", "1"))
@@ -2220,7 +2222,7 @@ check(
 )
 ### BEGIN HIDDEN TESTS
 with desk(OLD, BAD, THIRD | {"replaces": "2"}, OLD | {"replaces": "3"}) as client:
-    killed = after_kills(client, lambda: roll_back(client, "4"), registry.commits)
+    killed = after_kills(client, lambda: roll_back(client, "4"))
     client.set_registered_model_alias("release", "champion", "2")
     roll_back(client, 2)
     tags = client.get_model_version_by_alias("release", "champion").tags
@@ -2576,24 +2578,24 @@ check("… or for as many others", seen["others"], {"all": "axc", "parts": 3})
 check("A step that raises", seen["bad"], ZeroDivisionError("a bad night"))
 check("… is all that is computed the next time", seen["bad again"][1], "?")
 check("No items", seen["nothing"], {})
-ends, extra = survive(["a", "b", "a", "c"])
-check("Killed whenever a file has changed, and run again", ends, [{"all": "abac", "parts": 4}])
+ends, extra = survive(["a", "b", "a"])
+check("Killed whenever a file has changed, and run again", ends, [{"all": "aba", "parts": 3}])
 check("… and never more than one item computed again", extra, satisfies("is 0 or 1", lambda x: x in (0, 1)))
 check("The checkpoint cut short, anywhere", spoil(["a", "b"], cut), [{"all": "ab", "parts": 2}])
 check("A letter of it changed", spoil(["q", "z"], changed), [{"all": "qz", "parts": 2}])
 ### BEGIN HIDDEN TESTS
-days = [f"{d:%d %b}" for d in pd.date_range("2013-12-01", periods=4)]
-hurt = dict(zip(days, [int(n) for n in now[now.day <= 4].groupby("day").hurts.sum()]))
+hurt = now[now.day <= 3].groupby("day").hurts.sum()
+hurt = {f"{day} December": int(n) for day, n in hurt.items()}
 with TemporaryDirectory() as folder:
 
     def add(state, day):
         return state | {day: hurt[day], "all": state.get("all", 0) + hurt[day]}
 
     job = Path(folder, "december")
-    for _ in crash.everywhere(lambda: resume(days, add, job), crash.changes(folder)):
-        pass
-    december_hurt = resume(days, add, job)
-check("Four days of December, killed again and again on the way", december_hurt, hurt | {"all": sum(hurt.values())})
+    for step in (5, 2):
+        crash.killed(lambda: resume(list(hurt), add, job), crash.changes(folder), step)
+    december_hurt = resume(list(hurt), add, job)
+check("Three days of December, killed twice on the way", december_hurt, hurt | {"all": sum(hurt.values())})
 with room() as (path, step, log, clear):
     path.write_bytes(b"\xff\xfe\x00 no text at all")
     foreign = resume(("a", "b"), step, path)
