@@ -1222,8 +1222,8 @@ for _ in range(300):
     limits = dice.choice([50, 100, 150], 5)
     come = dice.choice([0, 1, 2, 3], 5, p=[0.4, 0.3, 0.2, 0.1])
     wares = [[ConnectionError, float("nan"), None, float(p)][c] for c, p in zip(come, dice.random(5))]
-    parts = zip(range(5), wares, dice.choice([0.2, 0.5, 1.0], 5) * limits, limits, dice.random(5))
-    drawn.append([(f"rung {n}", x, float(ms), int(limit), float(t)) for n, x, ms, limit, t in parts])
+    parts = zip(range(5), wares, dice.choice([1, 2, 5], 5) * limits // 5, limits, dice.random(5))
+    drawn.append([(f"rung {n}", x, int(ms), int(limit), float(t)) for n, x, ms, limit, t in parts])
 ### BEGIN EXPECTED
 expected = []
 for rungs in drawn:
@@ -3518,7 +3518,7 @@ def override(orders, now):
 
 # %% [markdown]
 # And how does the desk get back? By one pointer to one release that names model, features and threshold. Killed
-# before any of its writes, a promotion left the old release whole; run again it finished. The way back is the same
+# before any of its commits, a promotion left the old release whole; run again it finished. The way back is the same
 # move. The model alone, from the 12th on, would have brought a third of the gain.
 #
 # In production, breakers live in libraries such as resilience4j or in the service mesh (Envoy, Istio), releases
