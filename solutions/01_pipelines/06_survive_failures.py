@@ -3531,12 +3531,12 @@ def override(orders, now):
 #
 # One point each:
 #
-# - how requests are answered while something is down, with a number from above;
+# - how requests are answered during an outage, with a number;
 # - how you roll back, on what signal, and why it survives a kill.
 #
 # ### BEGIN SOLUTION
 # A breaker opens when half of five or more calls fail and tries again after five minutes: 51 of 255 requests reached
 # the dead server. Below it is a ladder: release 1 missed 9 of 212 hurt flights, rates 128. A person may force either,
-# signed and with an end. I roll back when the week's loss is 0.03 above the old release's. One alias move brings
-# model, features and threshold; the model alone would have saved a third.
+# with an end. I roll back when the week's loss is 0.03 above the old release's. One alias move brings model, features
+# and threshold; the model alone would have saved a third.
 # ### END SOLUTION
