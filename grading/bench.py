@@ -24,6 +24,7 @@ from grading import hosts, new, warm
 from grading.lesson import ROOT, SOLUTIONS, lessons
 
 SMALL = "06_scaffold"  # what `python -m grading new` writes, and a cell that makes it one CPU second in all
+LONG = "04_monitoring/02_detect_drift"  # where hosts count: one writer's share of a submission is small
 BUSY = """# %%
 import time
 
@@ -139,7 +140,7 @@ def compare(lesson, few, sizes, cores):
     return rows
 
 
-def spread(lesson, students=100):
+def spread(lesson, students):
     """Markdown lines: the same class on one host and on two, each a network namespace with one core of its own."""
     if why := hosts.why_not():
         return [f"Not measured here: {why}.", ""]
@@ -211,7 +212,7 @@ def bench(names, sizes):
 def measured(names, sizes, cores):
     """The parts of the report as they come."""
     yield [*table(SMALL, compare(SMALL, 10, sizes, cores))]
-    yield ["## Two hosts", "", *spread(SMALL)]
+    yield ["## Two hosts", "", *spread(SMALL, 100), *spread(LONG, 40)]
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         warm.measure(*(str(p.with_suffix(".ipynb")) for p in lessons(*names)))
