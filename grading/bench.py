@@ -162,8 +162,8 @@ def spread(lesson, students):
                 sys.exit(f"{wrong} marks are wrong on {count} hosts")
     one, two = seconds[1], seconds[2]
     return [
-        f"{students - first} students of `{lesson}`, after a tenth more to warm up, each host a network namespace with one "
-        f"worker on one core: one host {one:.1f} s, two hosts {two:.1f} s, × {one / two:.2f}.",
+        f"{students - first} students of `{lesson}`, after a tenth more to warm up, each host a network namespace "
+        f"with one worker on one core: one host {one:.1f} s, two hosts {two:.1f} s, × {one / two:.2f}.",
         "",
     ]
 
