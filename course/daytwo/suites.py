@@ -52,7 +52,6 @@ PYTEST = [
     "no:faulthandler",
 ]
 PYTEST += ["--noconftest", "-s", "-c", os.devnull, "--rootdir", os.curdir, __file__]  # a stand-in for the notebook
-NOTHING = {"state": "broke", "why": ENDED, "spoilt": False}
 for _name in _pytest.config.default_plugins:  # pytest imports its parts late: once here, not once per run
     importlib.import_module(f"_pytest.{_name}")
 
@@ -114,26 +113,28 @@ def findings(tests, code: str, faults: list, rewritings: list, gives: str, conte
 
     `gives` is the name of the fixture, and of what a version defines; `context` holds the other names it uses.
     """
-    kinds = [kind for kind, *_ in faults]
+    kinds, right = [kind for kind, *_ in faults], [code, *(patched(code, *edits) for edits in rewritings)]
     broken = [patched(code, (old, new)) for _, old, new in faults]
-    given, *others = run(tests, [code, *(patched(code, *edits) for edits in rewritings)], gives, context, **limits)
+    (given, *others), caught = run(tests, right, gives, context, then=broken, **limits)
     wrong = [f"rewriting {n}: {v.why}" for n, v in enumerate(others, 1) if v.state != "passed"]
     if given.state != "passed" or wrong:  # what such tests catch says nothing
         return Findings([given.why] if given.state != "passed" else [], wrong, kinds)
-    caught = run(tests, broken, gives, context, **limits)
     why = [f" (no verdict: {v.why})" if v.state == "broke" else "" for v in caught]
     return Findings([], [], [k + w for k, w, v in zip(kinds, why, caught, strict=True) if v.state != "caught"])
 
 
-def run(tests: dict, sources: list, gives: str, context: dict, seconds=5, fork=None) -> list:
+def run(tests: dict, sources: list, gives: str, context: dict, then=None, seconds=5, fork=None) -> list:
     """A `Verdict` for each source, which may take `seconds` of CPU (where there is no fork, three times as much by the
     clock); after three that took longer the others are not run.
 
+    With `then`, a pair: those of `sources`, and those of the sources `then` if all before passed, else none.
     NotImplementedError without a word when a test still holds its blank.
     """
     verdicts, child = [], None
     try:
-        for text in sources:
+        for text in [*sources, *(then or [])]:
+            if len(verdicts) >= len(sources) and any(v.state != "passed" for v in verdicts[: len(sources)]):
+                break
             if sum("longer" in v.why for v in verdicts if v.state == "broke") >= 3:
                 verdicts.append(Verdict("broke", "not run, because three others took too long"))
                 continue
@@ -148,7 +149,7 @@ def run(tests: dict, sources: list, gives: str, context: dict, seconds=5, fork=N
     finally:
         if child:
             child.end()
-    return verdicts
+    return verdicts if then is None else (verdicts[: len(sources)], verdicts[len(sources) :])
 
 
 class _Child:
@@ -163,8 +164,7 @@ class _Child:
                 self.pid = os.fork()
             if self.pid == 0:
                 try:
-                    os.close(say)
-                    os.close(listen)
+                    _close_all_but(hear, tell)
                     _serve(os.fdopen(hear, "rb"), tell, lambda: (tests, gives, context), True, seconds)
                 finally:
                     os._exit(1)
@@ -299,9 +299,10 @@ def _plugin(tests, gives, context, versions, hear, tell, seconds):
         def pytest_runtestloop(self, session):
             while seconds and not self.trouble:
                 version = versions.get()
-                said = _forked(lambda version=version: self.judge(session, version), seconds, (hear.fileno(), tell))
-                right = said.pop("token", None) == version["token"]
-                _write(tell, (said if right else NOTHING | said) | {"token": version["token"]})
+                _write(
+                    tell,
+                    _forked(lambda v=version: self.judge(session, v), version["token"], seconds, (hear.fileno(), tell)),
+                )
             if not self.trouble:
                 version, before = versions.get(), _ground()
                 said = self.judge(session, version)
@@ -336,12 +337,20 @@ def _plugin(tests, gives, context, versions, hear, tell, seconds):
     return Plugin()
 
 
+def _close_all_but(*kept):
+    """Leave nothing open that belongs to the notebook: its sockets, its files."""
+    low = 3
+    for fd in (*sorted(kept), 1 << 16):
+        os.closerange(low, fd)
+        low = fd + 1
+
+
 def _write(fd, message):
     os.write(fd, json.dumps(message).encode() + b"\n")
 
 
-def _forked(work, seconds, closed):
-    """What `work()` gives in a fork of this process that may take so many seconds; without a token, why it did not."""
+def _forked(work, token, seconds, closed):
+    """What `work()` gives in a fork of this process that may take so many seconds; only what has the token counts."""
     reading, writing = os.pipe()
     with warnings.catch_warnings(action="ignore"):
         pid = os.fork()
@@ -356,13 +365,12 @@ def _forked(work, seconds, closed):
     os.close(writing)
     slow = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGXCPU
     os.set_blocking(reading, False)  # something it started may still hold the other end
-    try:
-        said = json.loads(os.read(reading, 1 << 16))
-        return said if "token" in said else NOTHING
-    except (OSError, ValueError, TypeError):
-        return NOTHING | ({"why": SLOW.format(seconds)} if slow else {})
-    finally:
-        os.close(reading)
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError), os.fdopen(reading, "rb", 0) as pipe:
+        said = json.loads(pipe.read(1 << 16))
+        if said["token"] == token:
+            return said
+    why = SLOW.format(seconds) if slow else ENDED
+    return {"state": "broke", "why": why, "spoilt": False, "token": token}
 
 
 def _limit(cpu):
