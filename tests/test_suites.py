@@ -13,6 +13,7 @@ import pytest
 from daytwo import planted, suites
 
 from grading import lesson as lessons
+from grading import runner
 
 LESSON = lessons.read(lessons.SOLUTIONS / "01_pipelines" / "07_test_a_pipeline.py")
 GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x + 2\n"
@@ -183,10 +184,10 @@ def test_the_lessons_answer_catches_every_fault_it_shows_on_both_ways():
         if cell.kind == "code" and (
             any(f"def {name}" in cell.source for name in ("utc", "recent", "features", "board"))
         ):
-            exec(cell.source, names)
+            runner.execute(cell.source, names, LESSON.path, cell.line)
     code, faults, rewritings = sources("features")
-    names["pytest"] = pytest
-    exec(code + "\n\n" + LESSON.exercises["test_features"].answer.source, names)
+    answer = LESSON.exercises["test_features"].answer
+    runner.execute(answer.source, names, LESSON.path, answer.line)
     for fork in (suites.FORK, False):
         found = suites.findings(
             suites.collect(names, "test_features"),

@@ -35,23 +35,9 @@ LETTERS = 2_000  # of one explanation
 START = 60  # seconds for a fresh Python to import what it needs
 MINUTES = 600  # seconds of CPU after which such a Python ends in any case
 ENDED, SLOW = "it ended the process that runs it", "it took longer than {:g} s"
-PYTEST = [
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:terminal",
-    "-p",
-    "no:unraisableexception",
-    "-p",
-    "no:threadexception",
-    "-p",
-    "no:logging",
-    "-p",
-    "no:doctest",
-    "-p",
-    "no:faulthandler",
-]
-PYTEST += ["--noconftest", "-s", "-c", os.devnull, "--rootdir", os.curdir, __file__]  # a stand-in for the notebook
+OFF = ("cacheprovider", "terminal", "unraisableexception", "threadexception", "doctest", "faulthandler")
+PYTEST = [*(f"-pno:{name}" for name in OFF), "--noconftest", "-s", "-c", os.devnull, "--rootdir", os.curdir]
+PYTEST += [__file__]  # a stand-in for the notebook
 for _name in _pytest.config.default_plugins:  # pytest imports its parts late: once here, not once per run
     importlib.import_module(f"_pytest.{_name}")
 
