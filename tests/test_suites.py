@@ -1,0 +1,201 @@
+"""Tests that are graded by tests: whatever a test does costs its own verdict, and nothing else."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from daytwo import planted, suites
+
+from grading import lesson as lessons
+from grading import runner
+
+LESSON = lessons.read(lessons.SOLUTIONS / "01_pipelines" / "07_test_a_pipeline.py")
+GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x + 2\n"
+WAYS = [
+    pytest.param(True, id="fork", marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")),
+    pytest.param(False, id="spawn"),
+]
+
+
+def written(body):
+    """Tests as a notebook would hold them, from the lines of `test_f`."""
+    names = {
+        "np": np,
+        "os": os,
+        "pd": pd,
+        "pytest": pytest,
+        "signal": signal,
+        "sys": sys,
+        "time": time,
+        "__name__": "__main__",
+    }
+    exec(f"def test_f(f):\n{textwrap.indent(body, '    ')}", names)
+    return suites.collect(names, "test_f")
+
+
+def states(body, sources=(GOOD, BAD, GOOD), fork=True, **more):
+    return [v.state for v in suites.run(written(body), list(sources), "f", {"pd": pd}, fork=fork, seconds=1, **more)]
+
+
+ODD = {
+    "an honest test": ("assert f(1) == 2", "caught"),
+    "hangs": ("while f(1) != 2:\n    pass", "broke"),
+    "exits": ("if f(1) != 2:\n    sys.exit(1)", "broke"),
+    "exits without a word": ("if f(1) != 2:\n    os._exit(1)", "broke"),
+    "exits as if all were well": ("if f(1) != 2:\n    os._exit(0)", "broke"),
+    "is killed": ("if f(1) != 2:\n    os.kill(os.getpid(), 9)", "broke"),
+    "kills whoever started it": ("if f(1) != 2:\n    os.killpg(0, 9)", "broke"),
+    "ends pytest": ("if f(1) != 2:\n    pytest.exit('enough')", "broke"),
+    "eats memory": ("if f(1) != 2:\n    np.ones(10**11)", "broke"),
+    "prints megabytes": ("print('caught' * 10**6)\nassert f(1) == 2", "caught"),
+    "patches pandas": ("pd.DataFrame.merge = pd.concat = None\nassert f(1) == 2", "caught"),
+    "patches the code under test": ("f.__code__ = (lambda x: 2).__code__\nassert f(1) == 2", "passed"),
+    "closes every file": ("if f(1) != 2:\n    os.closerange(3, 300)", "broke"),
+    "writes a verdict into every file": ("if f(1) != 2:\n    for fd in range(3, 60):\n        try:\n            os.write(fd, b'{\"state\": \"caught\", \"why\": \"\", \"spoilt\": false, \"token\": \"\"}\\n')\n        except OSError:\n            pass\n    os._exit(0)", "broke"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fork", WAYS)
+@pytest.mark.parametrize("body, state", ODD.values(), ids=ODD)
+def test_whatever_a_test_does_costs_that_verdict_alone(body, state, fork):
+    if not hasattr(os, "killpg") and ("killpg" in body or "np.ones" in body):
+        pytest.skip("nothing like it here")
+    assert states(body, fork=fork) == ["passed", state, "passed"]
+
+
+@pytest.mark.parametrize("fork", WAYS)
+def test_what_a_test_remembers_is_forgotten_before_the_next_version(fork):
+    names = {"__name__": "__main__", "seen": []}
+    exec("def test_f(f):\n    seen.append(1)\n    assert len(seen) == 1", names)
+    assert [v.state for v in suites.run(suites.collect(names, "test_f"), [GOOD] * 3, "f", {}, fork=fork)] == [
+        "passed"
+    ] * 3
+
+
+def test_a_blank_is_not_attempted():
+    for names in ({}, {"test_f": written("raise NotImplementedError()")["test_f"]}):
+        with pytest.raises(NotImplementedError) as error:
+            suites.run(suites.collect(names, "test_f"), [GOOD], "f", {})
+        assert not error.value.args
+
+
+def test_after_three_that_hang_the_others_are_not_run():
+    started = time.monotonic()
+    assert states("while True:\n    pass", [GOOD] * 30) == ["broke"] * 30
+    assert time.monotonic() - started < 30
+
+
+def test_a_failure_is_told_with_what_stood_on_both_sides():
+    def test_f(f):
+        got = f(3)
+        assert got == 4
+
+    (verdict,) = suites.run({"test_f": test_f}, [BAD], "f", {})
+    assert verdict.state == "caught" and verdict.why.startswith("test_f: assert got == 4; got is 5")
+
+
+def test_fixtures_parameters_and_helpers_come_along():
+    names = {"__name__": "__main__", "pytest": pytest}
+    exec(
+        "LIMIT = 2\n@pytest.fixture\ndef one():\n    return 1\ndef near(x):\n    return x == LIMIT\n@pytest.mark.parametrize('more', [0, 1])\ndef test_f_near(f, one, more):\n    assert near(f(one + more) - more)",
+        names,
+    )
+    tests = suites.collect(names, "test_f")
+    assert set(tests) == {"one", "test_f_near"}
+    for fork in (suites.FORK, False):
+        assert [v.state for v in suites.run(tests, [GOOD, BAD], "f", {}, fork=fork)] == ["passed", "caught"]
+
+
+def test_the_notebooks_own_function_is_the_version_under_test():
+    names = {"__name__": "__main__"}
+    exec(GOOD + "def test_f():\n    assert f(1) == 2", names)
+    assert [v.state for v in suites.run(suites.collect(names, "test_f"), [GOOD, BAD], "f", {})] == ["passed", "caught"]
+    assert names["f"](1) == 2
+
+
+def test_a_renamed_test_that_stayed_in_the_kernel_does_not_count():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    shell.run_cell("def test_f_old(f):\n    assert False", store_history=True)
+    shell.run_cell("def test_f(f):\n    assert f(1) == 2\ndef test_f_more(f):\n    pass", store_history=True)
+    assert set(suites.collect(shell.user_ns, "test_f")) == {"test_f", "test_f_more"}
+
+
+def test_a_killed_kernel_leaves_nothing_running(tmp_path):
+    code = "from daytwo import suites\ndef test_f(f):\n    while True: pass\nprint('go', flush=True)\nsuites.run({'test_f': test_f}, ['def f(): pass'], 'f', {}, seconds=500, fork=%s)"
+    for fork in (suites.FORK, False):
+        kernel = subprocess.Popen([sys.executable, "-c", code % fork], stdout=subprocess.PIPE, cwd=tmp_path)
+        kernel.stdout.readline()
+        psutil = pytest.importorskip("psutil")
+        end, started = time.monotonic() + 60, []
+        while len(started) < 1 + fork and time.monotonic() < end:
+            time.sleep(0.2)
+            started = psutil.Process(kernel.pid).children(recursive=True)
+        time.sleep(1)
+        kernel.kill()
+        kernel.wait()
+        kernel.stdout.close()
+        _, alive = psutil.wait_procs(started, timeout=10)
+        assert started and not alive
+
+
+def sources(name):
+    """(code under test, faults, rewritings) of an exercise, cut from the lesson's own cells."""
+    text = "\n\n".join(cell.source for cell in LESSON.cells if cell.kind == "code")
+    wanted = {
+        "features": ("utc", "now", "newest_reading", "recent_delay", "features"),
+        "p_late": ("p_late",),
+        "pipeline": ("pipeline",),
+    }[name]
+    import ast
+
+    parts = [
+        ast.get_source_segment(text, node) for node in ast.parse(text).body if getattr(node, "name", None) in wanted
+    ]
+    lists = {
+        "features": (planted.FEATURES, planted.RIGHT_FEATURES),
+        "p_late": (planted.BEHAVIOUR, planted.RIGHT_BEHAVIOUR),
+        "pipeline": (planted.PIPELINE, planted.RIGHT_PIPELINE),
+    }
+    return "\n\n".join(parts), *lists[name]
+
+
+@pytest.mark.parametrize("name", ["features", "p_late", "pipeline"])
+def test_every_fault_and_rewriting_fits_the_lessons_code(name):
+    code, faults, rewritings = sources(name)
+    versions = [suites.patched(code, edit) for _, *edit in faults] + [
+        suites.patched(code, *edits) for edits in rewritings
+    ]
+    for version in versions:
+        compile(version, name, "exec")
+    assert len({*versions, code}) == len(versions) + 1 and len({kind for kind, *_ in faults}) == len(faults)
+
+
+def test_the_lessons_answer_catches_every_fault_it_shows_on_both_ways():
+    names = {"__name__": "__main__", "np": np, "pd": pd, "pytest": pytest, "suites": suites}
+    for cell in LESSON.cells:
+        if cell.kind == "code" and (
+            any(f"def {name}" in cell.source for name in ("utc", "recent", "features", "board"))
+        ):
+            runner.execute(cell.source, names, LESSON.path, cell.line)
+    code, faults, rewritings = sources("features")
+    answer = LESSON.exercises["test_features"].answer
+    runner.execute(answer.source, names, LESSON.path, answer.line)
+    for fork in (suites.FORK, False):
+        found = suites.findings(
+            suites.collect(names, "test_features"),
+            code,
+            faults,
+            rewritings,
+            "features",
+            {"np": np, "pd": pd},
+            fork=fork,
+        )
+        assert found == ([], [], [])
