@@ -42,7 +42,7 @@ plt.show()
 # | `05_delivery` | how does a change get from an idea to the airline desk, and back? |
 #
 # They form a loop: data, training, validation, deployment, monitoring, retraining, and the way back.
-# So far `04_monitoring` is written; the others follow.
+# So far `04_monitoring` is whole, and the first three sections are begun; the rest follows.
 
 # %% [markdown]
 # ## How a check works
