@@ -64,17 +64,23 @@ class Refused(Exception):
 
 
 def learn(lesson):
-    """{exercise: [(fact, value, expectation, tolerance)]} of a lesson, run whole with its own answers."""
+    """{exercise: [(fact, value, expectation, tolerance)]} of a lesson, run whole with its own answers.
+
+    Each exercise has a copy of the common cells' names: a judge that is asked later finds those of its own check.
+    """
     from grading import runner
 
     namespace, expected = {"__name__": "__main__"}, {}
     quiet = io.StringIO()
     with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
         for cell in lesson.cells:
-            if cell.kind in ("code", "answer"):
+            if cell.kind == "code":
                 runner.execute(cell.source, namespace, lesson.path, cell.line)
-            elif cell.kind == "check":
-                expected[cell.name] = runner.expectations(cell.source, namespace, lesson.path, cell.line)
+            elif cell.kind == "answer":
+                own = dict(namespace)
+                runner.execute(cell.source, own, lesson.path, cell.line)
+            elif cell.kind == "check":  # stands right after its answer
+                expected[cell.name] = runner.expectations(cell.source, own, lesson.path, cell.line)
     return expected
 
 

@@ -9,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from grading import build, new, prove
+from grading import build, new, prove, trusted
 from grading import lesson as lessons
 from grading.lesson import LessonError, read
 
@@ -98,6 +98,28 @@ def test_an_unsound_lesson_is_refused_with_file_line_and_what_to_do(house, mend,
     assert changed != GOOD
     said = complaint(house(changed))
     assert words in said and re.search(r"solutions/01_try/01_it\.py:\d+: ", said)
+
+
+TWO = """
+# %% answer="{name}"
+def {name}():
+    ### BEGIN SOLUTION
+    return {value}
+    ### END SOLUTION
+
+# %% check="{name}" points=1
+limit = {value}
+check("It is {value}", {name}(), satisfies("is the limit", lambda x: x == limit))
+"""
+
+
+def test_a_judge_finds_the_names_of_its_own_check_whatever_later_checks_call_so(house, monkeypatch):
+    monkeypatch.setattr(lessons, "MISTAKES", 0)
+    monkeypatch.setattr(lessons, "ALTERNATIVES", 0)
+    opening = "# %%\nfrom grading import check, satisfies\n"
+    lesson = read(house(opening + TWO.format(name="one", value=1) + TWO.format(name="two", value=2)))
+    expected = trusted.learn(lesson)
+    assert expected["one"][0][2].holds(1) and expected["two"][0][2].holds(2) and not expected["one"][0][2].holds(2)
 
 
 def test_one_changed_number_names_exactly_what_is_stale_and_build_mends_it(house):
