@@ -1,6 +1,7 @@
 """A served model answers for real, ends with its process, and its cache and batches do what the lesson's answers do."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -171,7 +172,7 @@ def test_a_killed_kernel_leaves_nobody_listening(how):
         assert not can_connect(port)
     finally:
         if hasattr(os, "killpg"):
-            with process.stdout, __import__("contextlib").suppress(ProcessLookupError):
+            with process.stdout, contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # the forked child
 
 

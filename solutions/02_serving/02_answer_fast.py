@@ -17,13 +17,18 @@ from grading import at_least, at_most, between, check
 
 # %% [markdown]
 # The model of record first, fitted on January to March: `p_late` is its probability that a flight arrives more than 15
-# minutes late, asked two hours before departure. And the evening's flights, to leave between 17:00 and 21:59.
+# minutes late, asked two hours before departure. A second version, fitted on spring, is to be released tonight. And the
+# evening's flights, to leave between 17:00 and 21:59.
 
 # %%
 year = flights()
 known = features(year, weather())
-is_winter = year.month <= 3
-model = train(known[is_winter], year.late[is_winter])
+is_winter, is_spring = year.month <= 3, year.month.between(4, 6)
+models = {
+    "winter": train(known[is_winter], year.late[is_winter]),
+    "spring": train(known[is_spring], year.late[is_spring]),
+}
+model = models["winter"]
 evening = year[(year.month == 7) & (year.day == 22) & year.hour.between(17, 21)]
 print(f"{len(evening)} flights, {evening.dep.isna().mean():.1%} of them cancelled")
 print(f"of those that arrived, {evening.late.mean():.1%} were late")
@@ -45,16 +50,17 @@ def traffic(rate, seconds=30, seed=22):
 
 def latencies(arrived, batches, call=CALL):
     """ms from each arrival to its answer; a batch is (time it left, positions in `arrived`), and is one call."""
-    free, took = 0, np.full(len(arrived), np.nan)
+    free, answered = 0, np.full(len(arrived), np.nan)
     for left, positions in batches:
         free = max(free, left) + call + ROW * len(positions)
-        took[list(positions)] = free - arrived[list(positions)]
-    return took
+        for i in positions:
+            answered[i] = free
+    return answered - arrived
 
 
 def alone(arrived):
     """Every request leaves at once, as a batch of its own."""
-    return [(time, [i]) for i, time in enumerate(arrived)]
+    return [(time, [i]) for i, time in enumerate(arrived.tolist())]
 
 
 # %% [markdown]
@@ -400,8 +406,8 @@ def best_of_five(call):
     return min(times)
 
 
-july = known[year.month == 7]
-sizes = [1, 3, 10, 30, 100, 300, 1000]
+july = known[year.month == 7][::5]  # every fifth flight
+sizes = [1, 10, 100, 1000]
 costs = [best_of_five(lambda n=n: model.predict_proba(july[:n])) for n in sizes]
 plt.figure(figsize=(8, 3), layout="constrained")
 plt.plot(sizes, costs, color="#0072B2", marker="o")
@@ -1049,7 +1055,8 @@ def together(arrived, size, wait):
 waits = [0, 2, 5, 10, 20, 40, 60]
 plt.figure(figsize=(8, 3.4), layout="constrained")
 for rate, colour, style in [(20, "#56B4E9", "o-"), (140, "#0072B2", "s--"), (1000, "#D55E00", "^:")]:
-    p99s = [np.quantile(latencies(traffic(rate), together(traffic(rate), 32, wait)), 0.99) for wait in waits]
+    arrived = traffic(rate)
+    p99s = [np.quantile(latencies(arrived, together(arrived, 32, wait)), 0.99) for wait in waits]
     plt.plot(waits, p99s, style, color=colour, label=f"{rate} requests a second")
     print(f"{rate} a second, waiting 0, 2, 5, 10 … ms: p99", np.round(p99s).astype(int).tolist())
 plt.axhline(OBJECTIVE, color="#000000", linestyle="-.", linewidth=0.8, label="promised for 99 %")
@@ -1475,7 +1482,7 @@ def ask(session, columns):
 graph = converted(model)
 session = onnxruntime.InferenceSession(graph.SerializeToString(), settings)
 far = {}
-for name, rows in {"winter": known[is_winter], "July": july}.items():
+for name, rows in {"winter": known[is_winter][::10], "July": july}.items():
     try:
         apart = np.abs(ask(session, rows.to_dict("list")) - predict(model, rows)).max()
         far[name] = f"within 1e-6 of scikit-learn: {apart < 1e-6}"
@@ -1509,8 +1516,6 @@ def serving(model):
     return answer
 
 
-is_spring = year.month.between(4, 6)
-models = {"winter": model, "spring": train(known[is_spring], year.late[is_spring])}
 served = {version: serving(fitted) for version, fitted in models.items()}
 strange = july[:3].assign(dest="XYZ", carrier="??", hour=3, humid=np.nan)
 for rows in (july, strange):
@@ -1544,17 +1549,17 @@ import json
 
 import pyarrow
 
-for n in (1, 100, 10_000):
+for n in (1, 100, 5_000):
     rows = july[:n].to_dict("list")
     sink = pyarrow.BufferOutputStream()
     table = pyarrow.table({name: pyarrow.array(values) for name, values in rows.items()})
     with pyarrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     text = len(json.dumps([dict(zip(rows, row)) for row in zip(*rows.values())]))
-    print(f"{n:6} flights: JSON {text / n:5.0f} bytes each, Arrow {sink.getvalue().size / n:5.0f}")
+    print(f"{n:5} flights: JSON {text / n:5.0f} bytes each, Arrow {sink.getvalue().size / n:5.0f}")
 
 # %% [markdown]
-# For one flight the binary format is nine times larger, because it sends its schema first. For ten thousand it is half
+# For one flight the binary format is nine times larger, because it sends its schema first. For five thousand it is half
 # of JSON's size, and its columns can be read where they lie. Choose a format for the messages that you send.
 
 # %% [markdown]
