@@ -198,7 +198,7 @@ def test_a_forked_process_serves():
 
 
 def test_batches_are_those_of_the_lesson_and_of_a_clock_that_ticks():
-    theirs = answer("micro_batcher")["MicroBatcher"]
+    theirs = answer("MicroBatcher")["MicroBatcher"]
     dice = random.Random(2)
     for _ in range(60):
         size, wait = dice.randint(1, 5), dice.randint(0, 12)
@@ -231,7 +231,7 @@ def test_a_batch_says_when_it_is_due():
 
 
 def test_cache_is_that_of_the_lesson_and_of_a_plain_list():
-    theirs = answer("prediction_cache")["PredictionCache"]
+    theirs = answer("PredictionCache")["PredictionCache"]
     dice, now = random.Random(3), [0]
     ours, lessons, log = (make(20, lambda: now[0], 6) for make in (PredictionCache, theirs, lambda *_: []))
     for step in range(5_000):
