@@ -1867,18 +1867,18 @@ print(f"{len(codes)} requests, status codes {set(codes)}, the model was asked {l
 # %% [markdown]
 # Four of five questions had been answered before. Build a `PredictionCache(ttl, clock, size)`: `put(features, version,
 # p)` keeps an answer, `get(features, version)` gives it back, or `None`. `clock()` is the present time in seconds;
-# `features` is a dict of names to texts, numbers or missing values.
+# `features` is a dict of names to texts, Python's numbers or missing values. The server, a thread of its own, makes one
+# cache and calls it one request at a time.
 
 # %% [markdown]
-# - An answer is found for features equal to those of its `put` *and* the same version, in whatever order they are
-#   named. The numbers 7 and 7.0 are equal; the text "7" is another value. Missing values, `None` or Python's NaN, are
-#   equal to each other and to nothing else; a feature that is not named is another matter.
+# - An answer is found for features equal to those of its `put`, named in any order, *and* the same version. 7 and 7.0
+#   are equal; the text "7" is another value. Missing values, `None` or Python's NaN, are equal to each other and to
+#   nothing else; a feature that is not named is another matter.
 # - It is found while less than `ttl` seconds have passed since its `put`; at exactly `ttl` it is gone. A `get` prolongs
 #   nothing; another `put` replaces it and counts anew.
 # - It holds `size` answers at most, of all versions together: one too many, and the one that was put longest ago goes.
 #
-# Only `get` and `put` are asked for; `key` is there to help. The server, a thread of its own, makes one cache and calls
-# it one request at a time.
+# Only `get` and `put` are asked for; `key` is there to help.
 
 # %% [markdown]
 # A function of its key alone never goes out of date, so why a time to live? Because a key may forget an input, and an
@@ -2968,5 +2968,5 @@ pd.DataFrame(rows, index=remedies.keys(), columns=["mean, ms", "p50, ms", "p99, 
 # I promise p99 ≤ 50 ms at a stated load and window, over merged histograms: averaged p99s said 90 ms where all requests
 # had 127. First a cheaper call: ONNX Runtime, equal to 1e-6, new categories tested. Then a cache by features and
 # version, warmed: in its first 30 s, cold, it had 70 ms. Then batches: 32 within 10 ms made 6.3 s into 16 ms. Int8 for
-# large models, tested on several months. Then replicas.
+# large models. Then replicas.
 # ### END SOLUTION
