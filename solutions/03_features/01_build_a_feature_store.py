@@ -97,7 +97,7 @@ plt.show()
 # %% [markdown]
 # The dashed line on top is the notebook's: 0.90. Its input is known only when the flight has left. Two hours before
 # that it is missing, and the dotted line, the same model with winter's mean in its place, falls to 0.58, below the
-# schedule alone. The mean of the day (0.73) is known only when the day is over. Only 0.67 was earned.
+# schedule alone (0.64). The mean of the day (0.73) is known only when the day is over. Only 0.67 was earned.
 
 # %% [markdown]
 # Each team had computed "the delay at the airport" for itself, and nobody had written down what it means or when it is
