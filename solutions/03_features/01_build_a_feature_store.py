@@ -40,23 +40,24 @@ sample = year[year.late.notna() & (year.flight_id % 4 == 0)]
 winter = sample.month <= 3
 
 # %% [markdown]
-# Every model below is a logistic regression fitted on January to March. Only its inputs differ. `auc` judges it month
-# by month from April on; a missing number is replaced by winter's mean.
+# Every model below is a logistic regression fitted on January to March. Only its inputs differ; a missing number is
+# replaced by winter's mean. `auc` judges it month by month from April on.
 
 # %%
 WORDS = ["origin", "dest", "carrier", "hour", "weekday"]
 
 
-def auc(inputs, *served):
-    """AUC per month, April to December, of a model fitted on winter's `inputs`; then of the same with each `served`."""
+def fit(inputs):
+    """A model of lateness, fitted on winter's rows of `inputs`."""
     numbers = make_pipeline(SimpleImputer(), StandardScaler()), [c for c in inputs if c not in WORDS]
     columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), WORDS), numbers)
-    model = make_pipeline(columns, LogisticRegression(C=0.1, max_iter=300)).fit(inputs[winter], sample.late[winter])
-    tables = []
-    for table in (inputs, *served):
-        asked = sample[~winter].assign(p_late=model.predict_proba(table[~winter])[:, 1])
-        tables.append(asked.groupby("month")[["late", "p_late"]].apply(lambda m: roc_auc_score(m.late, m.p_late)))
-    return tables
+    return make_pipeline(columns, LogisticRegression(C=0.1, max_iter=300)).fit(inputs[winter], sample.late[winter])
+
+
+def auc(model, inputs):
+    """Its AUC by month, April to December, asked with `inputs`."""
+    asked = sample[~winter].assign(p_late=model.predict_proba(inputs[~winter])[:, 1])
+    return asked.groupby("month")[["late", "p_late"]].apply(lambda m: roc_auc_score(m.late, m.p_late))
 
 
 # %% [markdown]
@@ -68,13 +69,16 @@ def auc(inputs, *served):
 weathered = known.loc[sample.index]
 day = year.sched_dep.dt.tz_convert("America/New_York").dt.floor("D")
 same_day = year.dep_delay.groupby([year.origin, day]).transform("mean")[sample.index]
-own = weathered.assign(delay=sample.dep_delay)
-ladder = {
-    "schedule": auc(weathered.drop(columns=["humid", "visib", "wet"]))[0],
-    "schedule and weather": auc(weathered)[0],
-    "and the day's mean delay": auc(weathered.assign(delay=same_day))[0],
+inputs = {
+    "schedule": weathered.drop(columns=["humid", "visib", "wet"]),
+    "schedule and weather": weathered,
+    "and the day's mean delay": weathered.assign(delay=same_day),
+    "and its own departure delay": weathered.assign(delay=sample.dep_delay),
 }
-ladder["and its own departure delay"], ladder["the same, asked in time"] = auc(own, own.assign(delay=np.nan))
+models = {name: fit(table) for name, table in inputs.items()}
+ladder = {name: auc(models[name], table) for name, table in inputs.items()}
+own = models["and its own departure delay"]
+ladder["the same, asked in time"] = auc(own, weathered.assign(delay=np.nan))
 
 # %%
 styles = [
@@ -1371,14 +1375,13 @@ for name, other in {"the last to arrive": last_come, "the last by event time": b
 
 # %%
 in_the_air, plain = weathered.assign(delay=as_known), ladder["schedule and weather"]
-print(f"{'without it':20}notebook {plain.mean():.3f}")
+models |= {"as known": fit(in_the_air), "by event time": fit(weathered.assign(delay=by_event))}
+models["the day's mean"] = models["and the day's mean delay"]
+print(f"{'without it':15}notebook {plain.mean():.3f}")
 for name, column in {"as known": as_known, "by event time": by_event, "the day's mean": same_day}.items():
-    notebook, air = auc(weathered.assign(delay=column), in_the_air)
-    better = (air > plain).sum()
-    print(f"{name:20}notebook {notebook.mean():.3f}   in the air {air.mean():.3f}, ", end="")
-    print(f"better than without it in {better} of 9 months")
-notebook, air = ladder["and its own departure delay"], ladder["the same, asked in time"]
-print(f"{'its own departure':20}notebook {notebook.mean():.3f}   in the air {air.mean():.3f}")
+    notebook, air = (auc(models[name], table) for table in (weathered.assign(delay=column), in_the_air))
+    print(f"{name:15}notebook {notebook.mean():.3f}   in the air {air.mean():.3f}, ", end="")
+    print(f"better than without it in {(air > plain).sum()} of 9 months")
 
 # %% [markdown]
 # Each rung promises more than the one before, and delivers less. What can be known of the airport lifts 0.674 to
@@ -2186,8 +2189,8 @@ for name, every in tables.items():
     served[name] = alive(asof(last_run, timely, "available_time"), sample.asked_at)
     print(f"written {name}: {share_other(served[name], as_known):.0%} are served another value; ", end="")
     print(f"{served[name].isna().mean():.0%} are served none, against {as_known.isna().mean():.0%} in training")
-areas = auc(in_the_air, *(weathered.assign(delay=column) for column in served.values()))
-print("AUC, served", ", ".join(f"{name} {area.mean():.3f}" for name, area in zip(["at once", *tables], areas)))
+for name, column in {"at once": as_known, **served}.items():
+    print(f"AUC, served {name}: {auc(models['as known'], weathered.assign(delay=column)).mean():.3f}")
 
 # %% [markdown]
 # Written each hour, 22 % of the flights are served another value. Written each night, almost all have expired, and the
