@@ -2239,9 +2239,8 @@ for name, every in tables.items():
 # - reuse and governance: what is registered, what is refused, and why versions are never changed.
 #
 # ### BEGIN SOLUTION
-# It gives training and serving the same value, lets teams reuse one definition, and says who answers for it. The join
-# asks when a value was available, not only what it is about: by event time 47 % of the flights got another value, and
-# 0.695 became 0.677. The day's mean promised 0.729, its own departure 0.90, and gave 0.58. Serving must match too: a
-# nightly table differed for 91 %. A view has an entity, types, an owner and a time to live; changes make a version, so
-# that a model finds what it was trained on.
+# One definition, one owner, one value in training and serving. The join asks when a value was available: by event time
+# alone 47 % of the flights got another, and 0.695 became 0.677. Serving must match: a nightly table differed for 91 %.
+# A view has an entity, types, an owner and a time to live; a change is a new version, so that a model finds what it
+# was trained on.
 # ### END SOLUTION
