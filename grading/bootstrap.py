@@ -405,7 +405,10 @@ def tidy():
 def clean():
     """Remove what can be made again: never work/ and classroom/, which hold people's work."""
     places = [] if CONDA else [ENV]
-    places += [ROOT / name for name in (".venv.lock", "build", ".pytest_cache", ".ruff_cache", ".hypothesis")]
+    places += [
+        ROOT / name
+        for name in (".venv.lock", ".venv.lock-journal", "build", ".pytest_cache", ".ruff_cache", ".hypothesis")
+    ]
     places += ROOT.glob("*.egg-info")
     for folder in ("course", "data", "grading", "solutions", "tests"):
         places += (ROOT / folder).rglob("__pycache__")

@@ -117,8 +117,8 @@ def _cell(path, raw, line):
         )
     kind = known[0] if known else {"markdown": "prose", "code": "code"}[raw.cell_type]
     name = str(raw.metadata[kind]) if known else None
-    if known and not re.fullmatch(r"[a-z0-9_]{1,40}", name):
-        raise LessonError(path, line, f"{kind}={name!r} is not a name; use small letters, digits and _")
+    if known and not re.fullmatch(r"[A-Za-z0-9_]{1,40}", name):
+        raise LessonError(path, line, f"{kind}={name!r} is not a name; use letters, digits and _")
     if (kind == "say") != (raw.cell_type == "markdown") and known:
         raise LessonError(path, line, f"{kind} belongs in a {'markdown' if kind == 'say' else 'code'} cell")
     points = raw.metadata.get("points", 0)

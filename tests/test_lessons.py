@@ -54,6 +54,17 @@ def test_the_scaffold_is_sound(house):
     assert complaint(house(GOOD)) == ""
 
 
+PAGE = (lessons.SOLUTIONS / "README.md").read_text(encoding="utf-8")  # an example of each kind of exercise
+OPENING, *EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.S | re.M)
+
+
+@pytest.mark.parametrize("example", [pytest.param(e, id=re.search(r'="(\w+)"', e)[1]) for e in EXAMPLES])
+def test_every_example_of_the_authors_page_holds(house, monkeypatch, example):
+    monkeypatch.setattr(lessons, "MISTAKES", 0)
+    monkeypatch.setattr(lessons, "ALTERNATIVES", 0)
+    assert complaint(house(OPENING + "\n" + example)) == ""
+
+
 CHECK = '# %% check="share_late" points=1\n'
 REFUSED = {
     "unknown marker": (lambda s: s.replace('# %% mistake="share_late"', '# %% mistaken="share_late"', 1), "unknown marker mistaken"),
