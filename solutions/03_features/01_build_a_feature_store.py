@@ -2342,8 +2342,8 @@ for name, every in tables.items():
 #
 # One point each:
 #
-# - consistency between training and serving: which times a join has to compare, with a number from above;
-# - reuse and governance: what is registered, what is refused, and why versions are never changed.
+# - training equals serving: which times a join compares, with a number from above;
+# - reuse and governance: what is registered, what is refused, why versions never change.
 #
 # ### BEGIN SOLUTION
 # One definition, one owner, one value in training and serving. The join asks when a value was available: by event time
