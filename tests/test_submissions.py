@@ -583,3 +583,55 @@ def test_a_simulated_class_with_accidents_knows_what_everybody_deserves(tmp_path
     kinds = Counter(json.loads((tmp_path / f"accidents-{SECTION}.json").read_text()).values())
     assert len(kinds) > 8 and sum(kinds.values()) < 40
     assert all(set(marks[NAME]) == {f"{name}-check" for name in EXERCISES} for marks in deserved.values())
+
+
+# The sandbox by itself
+
+
+LESSONS_NEED = """
+import multiprocessing, os, socket, sqlite3, subprocess, sys, threading, time, urllib.request
+import numpy as np, pandas as pd
+assert np.linalg.inv(np.eye(3)).sum() == 3 and pd.DataFrame({"a": [1]}).a.sum() == 1
+assert subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, text=True).stdout == "1\\n"
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map(abs, [-1, -2]) == [1, 2]
+process = multiprocessing.get_context("spawn").Process(target=print)
+process.start(); process.join(); assert process.exitcode == 0
+left, right = socket.socketpair(); left.close(); right.close()
+os.nice(0); os.sched_setaffinity(0, os.sched_getaffinity(0))
+import uvicorn
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"served"})
+server = uvicorn.Server(uvicorn.Config(app, port=8123, log_level="error", lifespan="off"))
+thread = threading.Thread(target=server.run); thread.start()
+while not server.started: time.sleep(0.05)
+assert urllib.request.urlopen("http://127.0.0.1:8123").read() == b"served"
+server.should_exit = True; thread.join()
+def answer(): return 1
+"""
+STORED = """
+import mlflow
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+with mlflow.start_run():
+    mlflow.log_metric("a", 1.0)
+assert len(mlflow.search_runs()) == 1
+"""
+SERVED = """
+import numpy as np, onnxruntime
+from skl2onnx import to_onnx
+from sklearn.linear_model import LinearRegression
+x = np.eye(3, dtype="float32")
+model = to_onnx(LinearRegression().fit(x, [1, 2, 3]), x).SerializeToString()
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 2
+session = onnxruntime.InferenceSession(model, options)
+assert session.run(None, {session.get_inputs()[0].name: x})[0].shape == (3, 1)
+"""
+
+
+@boxed
+def test_what_lessons_need_works_in_the_sandbox():
+    result = executed(LESSONS_NEED, STORED, SERVED, cell=60)
+    assert not result["trouble"] and result["attempts"] == 1, result["cells"]
+    assert [cell["error"] for cell in result["cells"].values()] == [None] * 3, result["cells"]
