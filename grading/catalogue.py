@@ -1254,3 +1254,32 @@ refused("the_first_process_slowed", "import os\nos.setpriority(os.PRIO_PROCESS, 
 refused("the_first_process_scheduled_last", "import os\nos.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))")
 refused("the_first_process_limited", "import resource\nresource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))")
 refused("everybody_of_this_user_slowed", "import os\nos.setpriority(os.PRIO_USER, 0, 19)")
+
+
+# Memory that is held honestly, and memory that is not seen at once
+
+
+beside("much_memory_held_honestly", after="held = bytearray(b'x') * (620 * 2**20)")  # of 1,000 in our own tests
+
+
+def hoard(name, source):
+    """A row that holds more memory than there is for all processes together, in a way of its own."""
+
+    def make(paper):
+        paper.write(f"{textwrap.dedent(source).strip()}\n{paper.answer}")
+
+    make.__name__ = name
+    row("crash", box=True)(make)
+
+
+hoard(
+    "programs_that_hold_memory_each",
+    """
+    import subprocess, sys, time
+    hold = "x = bytearray(b'x') * (150 * 2**20); print(flush=True); import time; time.sleep(20)"
+    programs = [subprocess.Popen([sys.executable, "-S", "-c", hold], stdout=subprocess.PIPE) for _ in range(15)]
+    for program in programs: program.stdout.readline()
+    time.sleep(1)
+    for program in programs: program.kill()
+    """,
+)

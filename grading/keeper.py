@@ -29,6 +29,7 @@ LIMITS = {
     "line": 8_000_000,  # characters of one report
 }
 TICK = 0.05
+LEAVE = 5  # seconds in which a process that was killed is gone
 PROC = os.path.isdir("/proc/self")
 HANDED = 8  # files that one part of a message may hand over
 SHOWN = 5  # times `line`: what all cells together may show
@@ -196,7 +197,7 @@ class Overseer:
         self.skip, self.said, self.room, self.attempts = set(), {}, SHOWN * limits["line"], 0
         self.snapped, self.channels = {}, {}  # the process of each exercise's snapshot, and the way to ask it
         self.suspects, self.fallen = [], Counter()  # cells that left something running; deaths at each cell
-        self.grown = {}  # memory that a snapshot shares with its origin
+        self.student, self.grown = None, {}  # the process that runs cells; memory a snapshot shares with its origin
         self.base, self.started, self.burnt = resident(os.getpid()), time.monotonic(), 0.0
 
     def go(self):
@@ -225,7 +226,7 @@ class Overseer:
             self.be_student(theirs)
         theirs.close()
         at, last, why, done, begun = None, None, "", False, set()
-        clock, handed, calm = Clock(pid), [], self.others(pid)
+        clock, handed, calm, self.student = Clock(pid), [], self.others(pid), pid
 
         def late(idle):
             return self.over(clock) or (idle and gone(pid))  # what it started may keep the channel open
@@ -349,16 +350,39 @@ class Overseer:
         """Memory of every process of the sandbox beyond what it shares with the template or its origin."""
         if os.getpid() != 1:
             return 0
-        return sum(max(0, resident(pid) - self.grown.get(pid, self.base)) for pid in processes())
+        held = {pid: self.own(pid) for pid in processes()}
+        total = sum(held.values())
+        return total - self.pending(held) if total > self.limits["memory"] * 2**20 else total
+
+    def own(self, pid):
+        """Memory of one process: a program of its own shares nothing with the template."""
+        if executed(pid):
+            return unshared(pid)
+        return max(0, resident(pid) - self.grown.get(pid, self.base))
+
+    def pending(self, held):
+        """What is counted twice while a snapshot is there that has not been told of: one at a time, a child's."""
+        known, above = {os.getpid(), self.student, *self.snapped.values()}, parents()
+        young = [pid for pid in held if pid not in known and above.get(pid) == self.student and not executed(pid)]
+        return min(max((held[pid] for pid in young), default=0), held.get(self.student, 0))
 
     def end(self, pid):
-        """End the student's process and all it started, but not the snapshots; its exit code."""
+        """End the student's process and all it started, but not the snapshots; its exit code.
+
+        What cannot be taken leave of in time is left to the end of the sandbox: nothing of a student's is waited for.
+        """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         kill(pid)
-        status = os.waitpid(pid, 0)[1]
         self.sweep()
-        return os.waitstatus_to_exitcode(status)
+        end = time.monotonic() + LEAVE
+        with contextlib.suppress(ChildProcessError):
+            while time.monotonic() < end:
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    return os.waitstatus_to_exitcode(status)
+                time.sleep(TICK / 50)
+        return -signal.SIGKILL
 
     def sweep(self):
         """End whatever runs that is not a snapshot: all of the sandbox, or all that descends from this process."""
@@ -432,6 +456,23 @@ def sound(report):
         "where": where[:400] if isinstance(where, str) else None,
         "seconds": seconds if isinstance(seconds, int | float) else 0,
     }
+
+
+def executed(pid):
+    """Whether a process runs a program of its own; a fork of the template shows as root's (`sandbox.drop`)."""
+    with contextlib.suppress(OSError):
+        return os.stat(f"/proc/{pid}/statm").st_uid == os.getuid()
+    return False
+
+
+def unshared(pid):
+    """Memory of a program of its own: its part of pages it shares with others, and no files, which can be dropped."""
+    for table, names in (("smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")), ("status", ("RssAnon:", "RssShmem:"))):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/{table}") as file:
+            found = [int(line.split()[1]) * 1024 for line in file if line.startswith(names)]
+            if found:
+                return sum(found)
+    return resident(pid)
 
 
 def name_of(number):

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -635,3 +636,47 @@ def test_what_lessons_need_works_in_the_sandbox():
     result = executed(LESSONS_NEED, STORED, SERVED, cell=60)
     assert not result["trouble"] and result["attempts"] == 1, result["cells"]
     assert [cell["error"] for cell in result["cells"].values()] == [None] * 3, result["cells"]
+
+
+@boxed
+@pytest.mark.parametrize("megabytes", [120, 180, 220])
+def test_an_answer_may_hold_more_than_half_of_the_memory_when_its_check_is_reached(megabytes):
+    """Snapshot and origin hold the same pages; for a moment nobody has said that one is the other's."""
+    held = f"x = bytearray(b'x') * ({megabytes} * 2**20)\ndef answer(): return 1"
+    for _ in range(2):
+        result = executed(held, "def answer(): return 2", memory=300)
+        assert result["attempts"] == 1, result["cells"]
+        assert result["checks"]["e0"]["hidden"]["facts"] == [["hidden", 1]]
+
+
+STUCK = """
+import ctypes, os, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(4, 1, 0, 0, 0); libc.prctl(0x59616D61, -1, 0, 0, 0)
+me = os.getpid()
+if os.fork() == 0:
+    os.setsid(); libc.ptrace(0x4206, me, 0, 0); time.sleep(10**6)
+time.sleep(0.3); os._exit(0)
+"""
+
+
+@boxed
+def test_a_process_that_another_one_traces_is_not_waited_for():
+    began = time.monotonic()
+    result = executed(STUCK, "def answer(): return 2", cell=2, notebook=4)
+    assert time.monotonic() - began < 15 and not result["trouble"]
+    assert result["checks"]["e1"]["hidden"]["facts"] == [["hidden", 2]]
+
+
+def test_the_end_of_a_process_is_not_waited_for_longer_than_it_takes(monkeypatch):
+    """Whatever keeps a process from going: the class goes on."""
+    overseer = keeper.Overseer.__new__(keeper.Overseer)
+    overseer.snapped = {}
+    overseer.sweep = lambda: None
+    monkeypatch.setattr(keeper, "LEAVE", 0.2)
+    monkeypatch.setattr(keeper, "kill", lambda *_: True)
+    stays = subprocess.Popen(["sleep", "30"])
+    began = time.monotonic()
+    assert overseer.end(stays.pid) == -9 and time.monotonic() - began < 5
+    stays.kill()
+    stays.wait()
