@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import os
 import platform
+import re
 import resource
 import socket
 import struct
@@ -24,6 +25,7 @@ NO_NEW_PRIVS, DROP_BOUND, DUMPABLE, ADOPT, SECCOMP = 38, 24, 4, 36, 22
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ETC = ("ld.so.cache", "localtime", "fonts", "alternatives", "mime.types", "nsswitch.conf")
 DEVICES = ("null", "zero", "full", "random", "urandom")
+HIDDEN = ("usr/local/share", "usr/local/etc", "usr/local/src", "usr/src")  # nbgrader's exchange, hub settings, sources
 HOME = "/home/student"
 ROOM = "/sys"  # where the new root is mounted: a folder that is on every Linux and that no lesson needs
 NOBODY = 60_000  # the first of 5,000 user ids that own nothing
@@ -118,8 +120,33 @@ def bind(source, target, writable=False):
     except OSError:  # mounts below it that may not be left out
         call("mount", source.encode(), target.encode(), None, BIND | REC, None)
     if not writable:
-        kept = os.statvfs(target).f_flag & ~1 & 0x1F | _times(target)
-        call("mount", None, target.encode(), None, BIND | REMOUNT | RDONLY | NOSUID | kept, None)
+        seal(target)
+
+
+def seal(target):
+    """Make a mount read-only, and whatever is mounted below it; OSError when that cannot be."""
+    attributes = struct.pack("4Q", RDONLY | NOSUID, 0, 0, 0)
+    if libc.syscall(442, -100, target.encode(), 0x8000, attributes, ctypes.c_long(32)) == 0:  # mount_setattr
+        return
+    for mount in mounts(target):
+        kept = os.statvfs(mount).f_flag & ~1 & 0x1F | _times(mount)
+        call("mount", None, mount.encode(), None, BIND | REMOUNT | RDONLY | NOSUID | kept, None)
+
+
+def mounts(folder):
+    """Where something is mounted, at a folder or below it."""
+    found = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    found = [re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), path) for path in found]
+    return [path for path in found if path == folder or path.startswith(folder + "/")]
+
+
+def hide(root):
+    """Cover what no lesson needs of the system, and others may keep secrets in, unless Python itself lies there."""
+    needed = {os.path.realpath(p) + "/" for p in (sys.prefix, sys.base_prefix, __file__, os.__file__)}
+    for name in HIDDEN:
+        path = f"{root}/{name}"
+        if os.path.isdir(path) and not any(p.startswith(f"/{name}/") for p in needed):
+            call("mount", b"tmpfs", path.encode(), b"tmpfs", NOSUID | NODEV | RDONLY, b"size=4k,mode=755")
 
 
 def _times(target):
@@ -139,6 +166,7 @@ def furnish(megabytes, user, root=ROOM):
             bind(f"/{name}", f"{root}/{name}")
     for path in [f"/etc/{name}" for name in ETC if os.path.exists(f"/etc/{name}")] + shown():
         bind(path, root + path)
+    hide(root)
     os.makedirs(f"{root}/etc", exist_ok=True)
     Path(f"{root}/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     Path(f"{root}/etc/passwd").write_text(f"student:x:{user}:{user}::{HOME}:/bin/sh\n")

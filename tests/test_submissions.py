@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import ctypes
 import json
 import os
 import random
@@ -680,3 +681,56 @@ def test_the_end_of_a_process_is_not_waited_for_longer_than_it_takes(monkeypatch
     assert overseer.end(stays.pid) == -9 and time.monotonic() - began < 5
     stays.kill()
     stays.wait()
+
+
+@boxed
+def test_of_the_system_only_what_python_needs_is_shown():
+    secret = (
+        "import os\ndef answer(): return [os.listdir(p) for p in ('/usr/local/share', '/usr/src') if os.path.isdir(p)]"
+    )
+    facts = executed(secret)["checks"]["e0"]["visible"]["facts"]
+    assert facts and all(not part for part in values.decode(facts[0][1]))
+
+
+def in_a_fork(work):
+    """What `work()` gives in a fork with namespaces of its own, as text."""
+    reading, writing = os.pipe()
+    if (pid := os.fork()) == 0:
+        try:
+            sandbox.separate()
+            os.write(writing, str(work()).encode())
+        except BaseException as error:
+            os.write(writing, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(pid, 0)
+    with os.fdopen(reading) as pipe:
+        return pipe.read()
+
+
+@boxed
+@pytest.mark.parametrize("old_kernel", [False, True])
+def test_what_is_mounted_below_a_folder_is_read_only_too(tmp_path, monkeypatch, old_kernel):
+    class Old:
+        def __getattr__(self, name):
+            return (lambda *_: -1) if name == "syscall" else getattr(ctypes.CDLL(None, use_errno=True), name)
+
+    def work():
+        if old_kernel:
+            sandbox.libc = Old()
+        sandbox.call("mount", None, b"/", None, sandbox.REC | sandbox.PRIVATE, None)
+        inner = tmp_path / "a" / "in ner"
+        inner.mkdir(parents=True)
+        sandbox.call("mount", b"tmpfs", str(inner).encode(), b"tmpfs", 0, b"size=1m")
+        (tmp_path / "b").mkdir()
+        sandbox.call(
+            "mount", str(tmp_path / "a").encode(), str(tmp_path / "b").encode(), None, sandbox.BIND | sandbox.REC, None
+        )
+        sandbox.seal(str(tmp_path / "b"))
+        with contextlib.suppress(OSError):
+            (tmp_path / "b" / "in ner" / "x").touch()
+            return "wrote"
+        return "read-only"
+
+    assert in_a_fork(work) == "read-only"
