@@ -35,35 +35,42 @@ HANDED = 8  # files that one part of a message may hand over
 SHOWN = 5  # times `line`: what all cells together may show
 
 
-def keep(job, made, hidden):
+def keep(job, made, hidden, alone=lambda: False):
     """Run a job in the present process, which is a fork of the template and ends after it; the result.
 
     `hidden()` reads the hidden parts of the checks: after the fork, so that no memory of the student's ever held them.
+    `alone()` says that nobody waits for the result any more: all of it ends then.
     """
     limits = LIMITS | job.get("limits", {})
     files = {name: bytes.fromhex(text) for name, text in job["files"].items()}
     folder = None if job["sandbox"] else tempfile.mkdtemp(prefix="daytwo-")
     others = crowd() if hasattr(os, "getuid") and os.getuid() else 0  # the kernel counts a user's processes together
     ours, theirs = socket.socketpair()
+    me = os.getpid()
     try:
         if job["sandbox"]:
             sandbox.separate()
         pid = os.fork()
         if pid == 0:
+            sandbox.follow(0 if job["sandbox"] else me)  # in new namespaces a parent has no number
             ours.close()
             first_process(job, files, folder, limits | {"processes": limits["processes"] + others}, theirs, made)
         theirs.close()
-        return listen(ours, pid, limits, hidden())
+        return listen(ours, pid, limits, hidden(), alone)
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def listen(channel, pid, limits, hidden):
+def listen(channel, pid, limits, hidden, alone):
     """What the first process tells until it is gone; it is killed when it takes far too long."""
     result = {"cells": {}, "checks": {}, "trouble": ""}
     end, room = time.monotonic() + 5 * limits["notebook"], 3 * SHOWN * limits["line"]
-    for message, size in messages(channel, lambda _: time.monotonic() > end, 2 * limits["line"], 4 * TICK):
+
+    def late(_):
+        return time.monotonic() > end or alone()
+
+    for message, size in messages(channel, late, 2 * limits["line"], 4 * TICK):
         room -= size
         if room < 0:
             break
@@ -105,6 +112,9 @@ def messages(channel, late, longest, tick, handed=None):
             return
         if handed is not None:
             handed += new
+            for fd in handed[:-HANDED]:  # a flood of them: the first process needs files of its own
+                os.close(fd)
+            del handed[:-HANDED]
         *lines, buffer = (buffer + part).split(b"\n") if b"\n" in part else (buffer + part,)
         for line in lines:
             with contextlib.suppress(ValueError, RecursionError):
@@ -113,6 +123,12 @@ def messages(channel, late, longest, tick, handed=None):
                     yield message, len(line)
         if len(buffer) > longest:
             return
+
+
+def drain(handed):
+    """Close files that nobody asked for."""
+    while handed:
+        os.close(handed.pop())
 
 
 def first_process(job, files, folder, limits, channel, made):
@@ -128,6 +144,7 @@ def first_process(job, files, folder, limits, channel, made):
         close_all_but(channel.fileno())
         if job["sandbox"]:
             sandbox.enter(files, limits, job["number"])
+            sandbox.follow(0)
         else:
             sandbox.place(files, folder)
             sandbox.adopt()
@@ -197,6 +214,7 @@ class Overseer:
         self.skip, self.said, self.room, self.attempts = set(), {}, SHOWN * limits["line"], 0
         self.snapped, self.channels = {}, {}  # the process of each exercise's snapshot, and the way to ask it
         self.suspects, self.fallen = [], Counter()  # cells that left something running; deaths at each cell
+        self.pid = os.getpid()
         self.student, self.grown = None, {}  # the process that runs cells; memory a snapshot shares with its origin
         self.base, self.started, self.burnt = resident(os.getpid()), time.monotonic(), 0.0
 
@@ -245,10 +263,12 @@ class Overseer:
                     break
             elif handed and self.is_snapshot(message.get("snap"), message.get("pid")) and message["pid"] != pid:
                 self.snapped[message["snap"]] = message["pid"]
-                self.channels[message["snap"]] = handed.pop(0)
+                self.channels[message["snap"]] = handed.pop()  # what came with this message, not what came before
+                drain(handed)
                 self.grown[message["pid"]] = min(resident(pid), resident(message["pid"]))
             elif spoilt := self.new_cells(message.get("spoilt")):
                 self.skip |= spoilt
+                drain(handed)
                 self.end(pid)
                 return bool(self.late())
             elif "finished" in message:
@@ -259,8 +279,7 @@ class Overseer:
                 continue
             clock.restart()
         why = why or ("" if done else self.over(clock))
-        for fd in handed:  # that nobody asked for
-            os.close(fd)
+        drain(handed)
         status = self.end(pid)
         if done or last is None:
             return True
@@ -318,6 +337,7 @@ class Overseer:
     def be_student(self, channel):
         try:
             self.channel.close()
+            sandbox.follow(self.pid)
             sandbox.limit(self.limits)
             os.setpgid(0, 0)
             for number in (signal.SIGHUP, signal.SIGTERM):

@@ -9,6 +9,7 @@ no lesson needs, and that reach beyond all this, are refused by a filter.
 import contextlib
 import ctypes
 import fcntl
+import functools
 import os
 import platform
 import re
@@ -21,7 +22,7 @@ from pathlib import Path
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 DETACH = 2
-NO_NEW_PRIVS, DROP_BOUND, DUMPABLE, ADOPT, SECCOMP = 38, 24, 4, 36, 22
+NO_NEW_PRIVS, DROP_BOUND, DUMPABLE, ADOPT, SECCOMP, DEATH = 38, 24, 4, 36, 22, 1
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ETC = ("ld.so.cache", "localtime", "fonts", "alternatives", "mime.types", "nsswitch.conf")
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -70,18 +71,41 @@ def call(name, *args):
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
+@functools.cache
 def possible():
-    """Why there can be no sandbox on this machine, or "" when there can."""
+    """Why there can be no sandbox on this machine, or "" when there can: one is entered to see."""
     if not sys.platform.startswith("linux"):
         return f"{sys.platform} has no namespaces"
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            separate()
+            attempt(writing)
+        finally:
             os._exit(0)
-        except BaseException:
-            os._exit(1)
-    return "" if os.waitpid(pid, 0)[1] == 0 else "this kernel gives no namespaces to this user"
+    os.close(writing)
+    with os.fdopen(reading, errors="replace") as pipe:
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    return "" if said == "entered" else said or "a sandbox ended before it was entered"
+
+
+def attempt(pipe):
+    """Enter a sandbox in a fork, and write to a pipe how that went."""
+    try:
+        separate()
+    except OSError:
+        return os.write(pipe, b"this kernel gives no namespaces to this user")
+    pid = os.fork()
+    if pid == 0:
+        try:
+            enter({}, {"disk": 1}, 0)
+            os.write(pipe, b"entered")
+        except BaseException as error:
+            os.write(pipe, f"a sandbox cannot be furnished: {error}".encode())
+        finally:
+            os._exit(0)
+    return os.waitpid(pid, 0)
 
 
 def separate():
@@ -294,6 +318,14 @@ def forget_keys():
     if platform.machine() in MACHINES:
         number = REFUSED["keyctl"][list(MACHINES).index(platform.machine())]
         libc.syscall(number, 1, None)  # join a new one; a kernel without keys has none to hide
+
+
+def follow(parent):
+    """End with the process that forked this one, however it ends; asked again whenever privileges were dropped."""
+    if sys.platform.startswith("linux"):
+        call("prctl", DEATH, 9, 0, 0, 0)
+        if parent and os.getppid() != parent:  # it ended before this call
+            os._exit(1)
 
 
 def adopt():

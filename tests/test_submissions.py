@@ -734,3 +734,60 @@ def test_what_is_mounted_below_a_folder_is_read_only_too(tmp_path, monkeypatch, 
         return "read-only"
 
     assert in_a_fork(work) == "read-only"
+
+
+def test_a_sandbox_is_possible_only_when_one_can_be_entered(monkeypatch):
+    def broken(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr(sandbox, "furnish", broken)
+    assert sandbox.possible.__wrapped__()
+
+
+FLOOD = """
+import os, socket, stat
+null = os.open(os.devnull, os.O_RDONLY)
+for fd in range(3, 100):
+    try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode): continue
+        with socket.socket(fileno=os.dup(fd)) as s:
+            for _ in range(400): socket.send_fds(s, [b'{}\\n'], [null] * 8)
+    except OSError: pass
+def answer(): return 1
+"""
+
+
+@boxed
+def test_a_flood_of_files_costs_no_other_exercise():
+    result = executed(FLOOD, "def answer(): return 2", "def answer(): return 3", cell=10)
+    assert not result["trouble"], result["trouble"]
+    for name, value in (("e1", 2), ("e2", 3)):
+        assert result["checks"][name]["hidden"]["facts"] == [["hidden", value]], result["checks"]
+
+
+LONELY = """
+import sys
+from grading import execution
+cells = [{"kind": "answer", "source": "import subprocess\\nsubprocess.run(['sleep', '1000'])"}]
+execution.execute([], execution.job(cells, {}, {}, {"cell": 300}, sys.argv[1] == "True", 1))
+"""
+
+
+@pytest.mark.parametrize("box", [pytest.param(True, marks=boxed), False])
+def test_nothing_goes_on_when_the_engine_is_killed(box):
+    engine = subprocess.Popen([sys.executable, "-c", LONELY, str(box)], cwd=ROOT)
+    whole_family, end = [], time.monotonic() + 60
+    while not any("sleep" in p.name() for p in whole_family) and time.monotonic() < end:
+        time.sleep(0.1)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            whole_family = psutil.Process(engine.pid).children(recursive=True)
+            whole_family = [p for p in whole_family if p.is_running()]
+    engine.kill()
+    engine.wait()
+    assert len(whole_family) >= 4
+    own = whole_family if box else whole_family[:-1]  # without a sandbox, what a student's process started stays
+    _, left = psutil.wait_procs(own, timeout=15)
+    for process in whole_family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert not left
