@@ -29,40 +29,48 @@ LIMITS = {
     "line": 8_000_000,  # characters of one report
 }
 TICK = 0.05
+LEAVE = 5  # seconds in which a process that was killed is gone
 PROC = os.path.isdir("/proc/self")
 HANDED = 8  # files that one part of a message may hand over
 SHOWN = 5  # times `line`: what all cells together may show
 
 
-def keep(job, made, hidden):
+def keep(job, made, hidden, alone=lambda: False):
     """Run a job in the present process, which is a fork of the template and ends after it; the result.
 
     `hidden()` reads the hidden parts of the checks: after the fork, so that no memory of the student's ever held them.
+    `alone()` says that nobody waits for the result any more: all of it ends then.
     """
     limits = LIMITS | job.get("limits", {})
     files = {name: bytes.fromhex(text) for name, text in job["files"].items()}
     folder = None if job["sandbox"] else tempfile.mkdtemp(prefix="daytwo-")
     others = crowd() if hasattr(os, "getuid") and os.getuid() else 0  # the kernel counts a user's processes together
     ours, theirs = socket.socketpair()
+    me = os.getpid()
     try:
         if job["sandbox"]:
             sandbox.separate()
         pid = os.fork()
         if pid == 0:
+            sandbox.follow(0 if job["sandbox"] else me)  # in new namespaces a parent has no number
             ours.close()
             first_process(job, files, folder, limits | {"processes": limits["processes"] + others}, theirs, made)
         theirs.close()
-        return listen(ours, pid, limits, hidden())
+        return listen(ours, pid, limits, hidden(), alone)
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def listen(channel, pid, limits, hidden):
+def listen(channel, pid, limits, hidden, alone):
     """What the first process tells until it is gone; it is killed when it takes far too long."""
     result = {"cells": {}, "checks": {}, "trouble": ""}
     end, room = time.monotonic() + 5 * limits["notebook"], 3 * SHOWN * limits["line"]
-    for message, size in messages(channel, lambda _: time.monotonic() > end, 2 * limits["line"], 4 * TICK):
+
+    def late(_):
+        return time.monotonic() > end or alone()
+
+    for message, size in messages(channel, late, 2 * limits["line"], 4 * TICK):
         room -= size
         if room < 0:
             break
@@ -104,6 +112,9 @@ def messages(channel, late, longest, tick, handed=None):
             return
         if handed is not None:
             handed += new
+            for fd in handed[:-HANDED]:  # a flood of them: the first process needs files of its own
+                os.close(fd)
+            del handed[:-HANDED]
         *lines, buffer = (buffer + part).split(b"\n") if b"\n" in part else (buffer + part,)
         for line in lines:
             with contextlib.suppress(ValueError, RecursionError):
@@ -112,6 +123,12 @@ def messages(channel, late, longest, tick, handed=None):
                     yield message, len(line)
         if len(buffer) > longest:
             return
+
+
+def drain(handed):
+    """Close files that nobody asked for."""
+    while handed:
+        os.close(handed.pop())
 
 
 def first_process(job, files, folder, limits, channel, made):
@@ -127,6 +144,7 @@ def first_process(job, files, folder, limits, channel, made):
         close_all_but(channel.fileno())
         if job["sandbox"]:
             sandbox.enter(files, limits, job["number"])
+            sandbox.follow(0)
         else:
             sandbox.place(files, folder)
             sandbox.adopt()
@@ -196,7 +214,8 @@ class Overseer:
         self.skip, self.said, self.room, self.attempts = set(), {}, SHOWN * limits["line"], 0
         self.snapped, self.channels = {}, {}  # the process of each exercise's snapshot, and the way to ask it
         self.suspects, self.fallen = [], Counter()  # cells that left something running; deaths at each cell
-        self.grown = {}  # memory that a snapshot shares with its origin
+        self.pid = os.getpid()
+        self.student, self.grown = None, {}  # the process that runs cells; memory a snapshot shares with its origin
         self.base, self.started, self.burnt = resident(os.getpid()), time.monotonic(), 0.0
 
     def go(self):
@@ -225,7 +244,7 @@ class Overseer:
             self.be_student(theirs)
         theirs.close()
         at, last, why, done, begun = None, None, "", False, set()
-        clock, handed, calm = Clock(pid), [], self.others(pid)
+        clock, handed, calm, self.student = Clock(pid), [], self.others(pid), pid
 
         def late(idle):
             return self.over(clock) or (idle and gone(pid))  # what it started may keep the channel open
@@ -244,10 +263,12 @@ class Overseer:
                     break
             elif handed and self.is_snapshot(message.get("snap"), message.get("pid")) and message["pid"] != pid:
                 self.snapped[message["snap"]] = message["pid"]
-                self.channels[message["snap"]] = handed.pop(0)
+                self.channels[message["snap"]] = handed.pop()  # what came with this message, not what came before
+                drain(handed)
                 self.grown[message["pid"]] = min(resident(pid), resident(message["pid"]))
             elif spoilt := self.new_cells(message.get("spoilt")):
                 self.skip |= spoilt
+                drain(handed)
                 self.end(pid)
                 return bool(self.late())
             elif "finished" in message:
@@ -258,8 +279,7 @@ class Overseer:
                 continue
             clock.restart()
         why = why or ("" if done else self.over(clock))
-        for fd in handed:  # that nobody asked for
-            os.close(fd)
+        drain(handed)
         status = self.end(pid)
         if done or last is None:
             return True
@@ -317,6 +337,7 @@ class Overseer:
     def be_student(self, channel):
         try:
             self.channel.close()
+            sandbox.follow(self.pid)
             sandbox.limit(self.limits)
             os.setpgid(0, 0)
             for number in (signal.SIGHUP, signal.SIGTERM):
@@ -349,16 +370,39 @@ class Overseer:
         """Memory of every process of the sandbox beyond what it shares with the template or its origin."""
         if os.getpid() != 1:
             return 0
-        return sum(max(0, resident(pid) - self.grown.get(pid, self.base)) for pid in processes())
+        held = {pid: self.own(pid) for pid in processes()}
+        total = sum(held.values())
+        return total - self.pending(held) if total > self.limits["memory"] * 2**20 else total
+
+    def own(self, pid):
+        """Memory of one process: a program of its own shares nothing with the template."""
+        if executed(pid):
+            return unshared(pid)
+        return max(0, resident(pid) - self.grown.get(pid, self.base))
+
+    def pending(self, held):
+        """What is counted twice while a snapshot is there that has not been told of: one at a time, a child's."""
+        known, above = {os.getpid(), self.student, *self.snapped.values()}, parents()
+        young = [pid for pid in held if pid not in known and above.get(pid) == self.student and not executed(pid)]
+        return min(max((held[pid] for pid in young), default=0), held.get(self.student, 0))
 
     def end(self, pid):
-        """End the student's process and all it started, but not the snapshots; its exit code."""
+        """End the student's process and all it started, but not the snapshots; its exit code.
+
+        What cannot be taken leave of in time is left to the end of the sandbox: nothing of a student's is waited for.
+        """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         kill(pid)
-        status = os.waitpid(pid, 0)[1]
         self.sweep()
-        return os.waitstatus_to_exitcode(status)
+        end = time.monotonic() + LEAVE
+        with contextlib.suppress(ChildProcessError):
+            while time.monotonic() < end:
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    return os.waitstatus_to_exitcode(status)
+                time.sleep(TICK / 50)
+        return -signal.SIGKILL
 
     def sweep(self):
         """End whatever runs that is not a snapshot: all of the sandbox, or all that descends from this process."""
@@ -432,6 +476,23 @@ def sound(report):
         "where": where[:400] if isinstance(where, str) else None,
         "seconds": seconds if isinstance(seconds, int | float) else 0,
     }
+
+
+def executed(pid):
+    """Whether a process runs a program of its own; a fork of the template shows as root's (`sandbox.drop`)."""
+    with contextlib.suppress(OSError):
+        return os.stat(f"/proc/{pid}/statm").st_uid == os.getuid()
+    return False
+
+
+def unshared(pid):
+    """Memory of a program of its own: its part of pages it shares with others, and no files, which can be dropped."""
+    for table, names in (("smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")), ("status", ("RssAnon:", "RssShmem:"))):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/{table}") as file:
+            found = [int(line.split()[1]) * 1024 for line in file if line.startswith(names)]
+            if found:
+                return sum(found)
+    return resident(pid)
 
 
 def name_of(number):

@@ -2,13 +2,17 @@
 
 `enter` is called in a fresh process (see `keeper.py`), which becomes the first process of new pid, mount, network, ipc
 and host-name namespaces: a read-only system, a private temporary file system, a loopback nobody else is on. As root it
-goes on as a user that owns nothing; as anybody else in a user namespace without a capability left.
+goes on as a user that owns nothing; as anybody else in a user namespace without a capability left. System calls that
+no lesson needs, and that reach beyond all this, are refused by a filter.
 """
 
 import contextlib
 import ctypes
 import fcntl
+import functools
 import os
+import platform
+import re
 import resource
 import socket
 import struct
@@ -18,14 +22,44 @@ from pathlib import Path
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 DETACH = 2
-NO_NEW_PRIVS, DROP_BOUND, DUMPABLE, ADOPT = 38, 24, 4, 36
+NO_NEW_PRIVS, DROP_BOUND, DUMPABLE, ADOPT, SECCOMP, DEATH = 38, 24, 4, 36, 22, 1
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ETC = ("ld.so.cache", "localtime", "fonts", "alternatives", "mime.types", "nsswitch.conf")
 DEVICES = ("null", "zero", "full", "random", "urandom")
+HIDDEN = ("usr/local/share", "usr/local/etc", "usr/local/src", "usr/src")  # nbgrader's exchange, hub settings, sources
 HOME = "/home/student"
 ROOM = "/sys"  # where the new root is mounted: a folder that is on every Linux and that no lesson needs
 NOBODY = 60_000  # the first of 5,000 user ids that own nothing
 RESERVE = 32  # processes
+MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # and what the kernel calls a system call of theirs
+REFUSED = {  # system calls that fail for a student: their numbers on x86_64 and on aarch64
+    # A user's and a session's keys outlive a sandbox, and are in no namespace.
+    "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
+    # Other processes: whatever a tracer holds cannot be taken leave of.
+    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
+    "pidfd_getfd": (438, 438), "process_madvise": (440, 440), "migrate_pages": (256, 238), "move_pages": (279, 239),
+    "ioprio_set": (251, 30),
+    # Memory that is in no file system and that no process is seen to hold.
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "shmat": (30, 196),
+    "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180),
+    # Namespaces and file systems of one's own.
+    "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
+    "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
+    "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
+    "open_by_handle_at": (304, 265),
+    # Parts of the kernel that are broken into most often.
+    "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
+}  # fmt: skip
+GUARDED = {  # those that fail with some arguments: see `rules`
+    "clone": (56, 220), "clone3": (435, 435), "socket": (41, 198), "socketpair": (53, 199), "prlimit64": (302, 261),
+    "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
+    "sched_setaffinity": (203, 122), "setpriority": (141, 140), "prctl": (157, 167),
+}  # fmt: skip
+SPACES = 0x7E020000  # every flag of `clone` that asks for a namespace
+FAMILIES = (socket.AF_INET, getattr(socket, "AF_UNIX", 1), getattr(socket, "AF_INET6", 10), 16)  # 16: netlink
+LOAD, EQUAL, ANY, RETURN = 0x20, 0x15, 0x45, 0x06
+ALLOW, REFUSE, UNKNOWN = 0x7FFF0000, 0x50001, 0x50026  # go on; EPERM; ENOSYS, for which C libraries have another way
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,18 +71,41 @@ def call(name, *args):
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
+@functools.cache
 def possible():
-    """Why there can be no sandbox on this machine, or "" when there can."""
+    """Why there can be no sandbox on this machine, or "" when there can: one is entered to see."""
     if not sys.platform.startswith("linux"):
         return f"{sys.platform} has no namespaces"
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            separate()
+            attempt(writing)
+        finally:
             os._exit(0)
-        except BaseException:
-            os._exit(1)
-    return "" if os.waitpid(pid, 0)[1] == 0 else "this kernel gives no namespaces to this user"
+    os.close(writing)
+    with os.fdopen(reading, errors="replace") as pipe:
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    return "" if said == "entered" else said or "a sandbox ended before it was entered"
+
+
+def attempt(pipe):
+    """Enter a sandbox in a fork, and write to a pipe how that went."""
+    try:
+        separate()
+    except OSError:
+        return os.write(pipe, b"this kernel gives no namespaces to this user")
+    pid = os.fork()
+    if pid == 0:
+        try:
+            enter({}, {"disk": 1}, 0)
+            os.write(pipe, b"entered")
+        except BaseException as error:
+            os.write(pipe, f"a sandbox cannot be furnished: {error}".encode())
+        finally:
+            os._exit(0)
+    return os.waitpid(pid, 0)
 
 
 def separate():
@@ -87,8 +144,33 @@ def bind(source, target, writable=False):
     except OSError:  # mounts below it that may not be left out
         call("mount", source.encode(), target.encode(), None, BIND | REC, None)
     if not writable:
-        kept = os.statvfs(target).f_flag & ~1 & 0x1F | _times(target)
-        call("mount", None, target.encode(), None, BIND | REMOUNT | RDONLY | NOSUID | kept, None)
+        seal(target)
+
+
+def seal(target):
+    """Make a mount read-only, and whatever is mounted below it; OSError when that cannot be."""
+    attributes = struct.pack("4Q", RDONLY | NOSUID, 0, 0, 0)
+    if libc.syscall(442, -100, target.encode(), 0x8000, attributes, ctypes.c_long(32)) == 0:  # mount_setattr
+        return
+    for mount in mounts(target):
+        kept = os.statvfs(mount).f_flag & ~1 & 0x1F | _times(mount)
+        call("mount", None, mount.encode(), None, BIND | REMOUNT | RDONLY | NOSUID | kept, None)
+
+
+def mounts(folder):
+    """Where something is mounted, at a folder or below it."""
+    found = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    found = [re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), path) for path in found]
+    return [path for path in found if path == folder or path.startswith(folder + "/")]
+
+
+def hide(root):
+    """Cover what no lesson needs of the system, and others may keep secrets in, unless Python itself lies there."""
+    needed = {os.path.realpath(p) + "/" for p in (sys.prefix, sys.base_prefix, __file__, os.__file__)}
+    for name in HIDDEN:
+        path = f"{root}/{name}"
+        if os.path.isdir(path) and not any(p.startswith(f"/{name}/") for p in needed):
+            call("mount", b"tmpfs", path.encode(), b"tmpfs", NOSUID | NODEV | RDONLY, b"size=4k,mode=755")
 
 
 def _times(target):
@@ -108,6 +190,7 @@ def furnish(megabytes, user, root=ROOM):
             bind(f"/{name}", f"{root}/{name}")
     for path in [f"/etc/{name}" for name in ETC if os.path.exists(f"/etc/{name}")] + shown():
         bind(path, root + path)
+    hide(root)
     os.makedirs(f"{root}/etc", exist_ok=True)
     Path(f"{root}/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     Path(f"{root}/etc/passwd").write_text(f"student:x:{user}:{user}::{HOME}:/bin/sh\n")
@@ -121,7 +204,8 @@ def furnish(megabytes, user, root=ROOM):
     os.chmod(f"{root}/tmp", 0o1777)
     call("mount", b"proc", f"{root}/proc".encode(), b"proc", NOSUID | NODEV | NOEXEC, None)
     os.chdir(root)
-    call("syscall", 155, b".", b"old")  # pivot_root
+    pivot = REFUSED["pivot_root"][list(MACHINES).index(platform.machine())] if platform.machine() in MACHINES else 155
+    call("syscall", pivot, b".", b"old")
     os.chdir("/")
     call("umount2", b"/old", DETACH)
     os.rmdir("/old")
@@ -173,6 +257,75 @@ def drop(user):
         call("capset", header, data)
     call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
     call("prctl", DUMPABLE, 0, 0, 0, 0)
+    refuse()
+
+
+def rules(machine):
+    """{number of a system call: program over its arguments} of all that are not simply allowed.
+
+    A program is a list of (operation, value, steps ahead if it holds, steps ahead if not).
+    """
+    which = list(MACHINES).index(machine)
+    found = {numbers[which]: [(RETURN, REFUSE, 0, 0)] for numbers in REFUSED.values()}
+    families = [(EQUAL, int(family), len(FAMILIES) - at, 0) for at, family in enumerate(FAMILIES)]
+    oneself = [(EQUAL, 0, 1, 0), (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)]  # the first process has the same user
+    programs = {
+        "clone": [argument(0), (ANY, SPACES, 0, 1), (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)],
+        "clone3": [(RETURN, UNKNOWN, 0, 0)],  # its flags are in memory, which a filter cannot read
+        "socket": [argument(0), *families, (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)],
+        "prlimit64": [argument(0), *oneself],
+        "setpriority": [argument(0), (EQUAL, 0, 1, 0), (RETURN, REFUSE, 0, 0), argument(1), *oneself],
+        # Numerical libraries pin threads of theirs by number.
+        "sched_setaffinity": [argument(0), (EQUAL, 1, 0, 1), (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)],
+        # Only what has been through an exec can be looked into: `keeper.executed` tells them by that.
+        "prctl": [argument(0), (EQUAL, DUMPABLE, 0, 1), (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)],
+    }
+    programs["socketpair"] = programs["socket"]
+    for name in ("sched_setscheduler", "sched_setparam", "sched_setattr"):
+        programs[name] = programs["prlimit64"]
+    return found | {GUARDED[name][which]: program for name, program in programs.items()}
+
+
+def argument(at):
+    """Load the lower half of an argument: all that the kernel reads of a number of these calls."""
+    return (LOAD, 16 + 8 * at, 0, 0)
+
+
+def program(machine):
+    """The filter as a list of instructions: what is of another architecture does not exist."""
+    lines = [(LOAD, 4, 0, 0), (EQUAL, MACHINES[machine], 1, 0), (RETURN, UNKNOWN, 0, 0), (LOAD, 0, 0, 0)]
+    if machine == "x86_64":
+        lines += [(ANY, 0x40000000, 0, 1), (RETURN, UNKNOWN, 0, 0)]  # the same calls by other numbers
+    for number, own in sorted(rules(machine).items()):
+        lines += [(EQUAL, number, 0, len(own)), *own]
+    return [*lines, (RETURN, ALLOW, 0, 0)]
+
+
+def refuse():
+    """Refuse what no lesson needs, to this process and all that it starts; nothing where the kernel knows no filter."""
+    if platform.machine() not in MACHINES or sys.byteorder != "little" or sys.maxsize < 2**32:
+        return
+    lines = program(platform.machine())
+    code = b"".join(struct.pack("HBBI", what, yes, no, value) for what, value, yes, no in lines)
+    held = ctypes.create_string_buffer(code, len(code))
+    whole = struct.pack("HxxxxxxQ", len(lines), ctypes.addressof(held))
+    with contextlib.suppress(OSError):
+        call("prctl", SECCOMP, 2, whole, 0, 0)
+
+
+def forget_keys():
+    """A session keyring of our own, in place of the one that a login gave to all that it started."""
+    if platform.machine() in MACHINES:
+        number = REFUSED["keyctl"][list(MACHINES).index(platform.machine())]
+        libc.syscall(number, 1, None)  # join a new one; a kernel without keys has none to hide
+
+
+def follow(parent):
+    """End with the process that forked this one, however it ends; asked again whenever privileges were dropped."""
+    if sys.platform.startswith("linux"):
+        call("prctl", DEATH, 9, 0, 0, 0)
+        if parent and os.getppid() != parent:  # it ended before this call
+            os._exit(1)
 
 
 def adopt():
@@ -192,6 +345,7 @@ def enter(files, limits, number):
         for folder, _, names in os.walk(HOME):
             for path in (folder, *(os.path.join(folder, n) for n in names)):
                 os.chown(path, user, user, follow_symlinks=False)
+    forget_keys()
     drop(user)
 
 

@@ -8,6 +8,7 @@ import contextlib
 import gc
 import json
 import os
+import select
 import struct
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def main():
     import sklearn.linear_model
     import sklearn.pipeline
 
-    from grading import keeper, student
+    from grading import keeper, sandbox, student
 
     _ = matplotlib.pyplot, numpy, pandas, scipy.stats, sklearn.ensemble, sklearn.linear_model, sklearn.pipeline, daytwo
     pandas.set_option("display.max_columns", 20)  # as in a kernel: imported without one, it takes this for a terminal
@@ -97,13 +98,19 @@ def main():
     send(talk, prefix)
     gc.collect()
     gc.freeze()
+
+    def alone():  # while a job runs, nothing is there to be read but the end of the engine
+        return bool(select.select([hear], [], [], 0)[0])
+
+    me = os.getpid()
     while hear.read(1) == b"g":
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
+                sandbox.follow(me)
                 job = receive(hear)
-                send(talk, keeper.keep(job, made, lambda: receive(hear)))
+                send(talk, keeper.keep(job, made, lambda: receive(hear), alone))
                 code = 0
             finally:
                 os._exit(code)

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import ctypes
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -583,3 +585,209 @@ def test_a_simulated_class_with_accidents_knows_what_everybody_deserves(tmp_path
     kinds = Counter(json.loads((tmp_path / f"accidents-{SECTION}.json").read_text()).values())
     assert len(kinds) > 8 and sum(kinds.values()) < 40
     assert all(set(marks[NAME]) == {f"{name}-check" for name in EXERCISES} for marks in deserved.values())
+
+
+# The sandbox by itself
+
+
+LESSONS_NEED = """
+import multiprocessing, os, socket, sqlite3, subprocess, sys, threading, time, urllib.request
+import numpy as np, pandas as pd
+assert np.linalg.inv(np.eye(3)).sum() == 3 and pd.DataFrame({"a": [1]}).a.sum() == 1
+assert subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, text=True).stdout == "1\\n"
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map(abs, [-1, -2]) == [1, 2]
+process = multiprocessing.get_context("spawn").Process(target=print)
+process.start(); process.join(); assert process.exitcode == 0
+left, right = socket.socketpair(); left.close(); right.close()
+os.nice(0); os.sched_setaffinity(0, os.sched_getaffinity(0))
+import uvicorn
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"served"})
+server = uvicorn.Server(uvicorn.Config(app, port=8123, log_level="error", lifespan="off"))
+thread = threading.Thread(target=server.run); thread.start()
+while not server.started: time.sleep(0.05)
+assert urllib.request.urlopen("http://127.0.0.1:8123").read() == b"served"
+server.should_exit = True; thread.join()
+def answer(): return 1
+"""
+STORED = """
+import mlflow
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+with mlflow.start_run():
+    mlflow.log_metric("a", 1.0)
+assert len(mlflow.search_runs()) == 1
+"""
+SERVED = """
+import numpy as np, onnxruntime
+from skl2onnx import to_onnx
+from sklearn.linear_model import LinearRegression
+x = np.eye(3, dtype="float32")
+model = to_onnx(LinearRegression().fit(x, [1, 2, 3]), x).SerializeToString()
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 2
+session = onnxruntime.InferenceSession(model, options)
+assert session.run(None, {session.get_inputs()[0].name: x})[0].shape == (3, 1)
+"""
+
+
+@boxed
+def test_what_lessons_need_works_in_the_sandbox():
+    result = executed(LESSONS_NEED, STORED, SERVED, cell=60)
+    assert not result["trouble"] and result["attempts"] == 1, result["cells"]
+    assert [cell["error"] for cell in result["cells"].values()] == [None] * 3, result["cells"]
+
+
+@boxed
+@pytest.mark.parametrize("megabytes", [120, 180, 220])
+def test_an_answer_may_hold_more_than_half_of_the_memory_when_its_check_is_reached(megabytes):
+    """Snapshot and origin hold the same pages; for a moment nobody has said that one is the other's."""
+    held = f"x = bytearray(b'x') * ({megabytes} * 2**20)\ndef answer(): return 1"
+    for _ in range(2):
+        result = executed(held, "def answer(): return 2", memory=300)
+        assert result["attempts"] == 1, result["cells"]
+        assert result["checks"]["e0"]["hidden"]["facts"] == [["hidden", 1]]
+
+
+STUCK = """
+import ctypes, os, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(4, 1, 0, 0, 0); libc.prctl(0x59616D61, -1, 0, 0, 0)
+me = os.getpid()
+if os.fork() == 0:
+    os.setsid(); libc.ptrace(0x4206, me, 0, 0); time.sleep(10**6)
+time.sleep(0.3); os._exit(0)
+"""
+
+
+@boxed
+def test_a_process_that_another_one_traces_is_not_waited_for():
+    began = time.monotonic()
+    result = executed(STUCK, "def answer(): return 2", cell=2, notebook=4)
+    assert time.monotonic() - began < 15 and not result["trouble"]
+    assert result["checks"]["e1"]["hidden"]["facts"] == [["hidden", 2]]
+
+
+def test_the_end_of_a_process_is_not_waited_for_longer_than_it_takes(monkeypatch):
+    """Whatever keeps a process from going: the class goes on."""
+    overseer = keeper.Overseer.__new__(keeper.Overseer)
+    overseer.snapped = {}
+    overseer.sweep = lambda: None
+    monkeypatch.setattr(keeper, "LEAVE", 0.2)
+    monkeypatch.setattr(keeper, "kill", lambda *_: True)
+    stays = subprocess.Popen(["sleep", "30"])
+    began = time.monotonic()
+    assert overseer.end(stays.pid) == -9 and time.monotonic() - began < 5
+    stays.kill()
+    stays.wait()
+
+
+@boxed
+def test_of_the_system_only_what_python_needs_is_shown():
+    secret = (
+        "import os\ndef answer(): return [os.listdir(p) for p in ('/usr/local/share', '/usr/src') if os.path.isdir(p)]"
+    )
+    facts = executed(secret)["checks"]["e0"]["visible"]["facts"]
+    assert facts and all(not part for part in values.decode(facts[0][1]))
+
+
+def in_a_fork(work):
+    """What `work()` gives in a fork with namespaces of its own, as text."""
+    reading, writing = os.pipe()
+    if (pid := os.fork()) == 0:
+        try:
+            sandbox.separate()
+            os.write(writing, str(work()).encode())
+        except BaseException as error:
+            os.write(writing, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(pid, 0)
+    with os.fdopen(reading) as pipe:
+        return pipe.read()
+
+
+@boxed
+@pytest.mark.parametrize("old_kernel", [False, True])
+def test_what_is_mounted_below_a_folder_is_read_only_too(tmp_path, monkeypatch, old_kernel):
+    class Old:
+        def __getattr__(self, name):
+            return (lambda *_: -1) if name == "syscall" else getattr(ctypes.CDLL(None, use_errno=True), name)
+
+    def work():
+        if old_kernel:
+            sandbox.libc = Old()
+        sandbox.call("mount", None, b"/", None, sandbox.REC | sandbox.PRIVATE, None)
+        inner = tmp_path / "a" / "in ner"
+        inner.mkdir(parents=True)
+        sandbox.call("mount", b"tmpfs", str(inner).encode(), b"tmpfs", 0, b"size=1m")
+        (tmp_path / "b").mkdir()
+        sandbox.call(
+            "mount", str(tmp_path / "a").encode(), str(tmp_path / "b").encode(), None, sandbox.BIND | sandbox.REC, None
+        )
+        sandbox.seal(str(tmp_path / "b"))
+        with contextlib.suppress(OSError):
+            (tmp_path / "b" / "in ner" / "x").touch()
+            return "wrote"
+        return "read-only"
+
+    assert in_a_fork(work) == "read-only"
+
+
+def test_a_sandbox_is_possible_only_when_one_can_be_entered(monkeypatch):
+    def broken(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr(sandbox, "furnish", broken)
+    assert sandbox.possible.__wrapped__()
+
+
+FLOOD = """
+import os, socket, stat
+null = os.open(os.devnull, os.O_RDONLY)
+for fd in range(3, 100):
+    try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode): continue
+        with socket.socket(fileno=os.dup(fd)) as s:
+            for _ in range(400): socket.send_fds(s, [b'{}\\n'], [null] * 8)
+    except OSError: pass
+def answer(): return 1
+"""
+
+
+@boxed
+def test_a_flood_of_files_costs_no_other_exercise():
+    result = executed(FLOOD, "def answer(): return 2", "def answer(): return 3", cell=10)
+    assert not result["trouble"], result["trouble"]
+    for name, value in (("e1", 2), ("e2", 3)):
+        assert result["checks"][name]["hidden"]["facts"] == [["hidden", value]], result["checks"]
+
+
+LONELY = """
+import sys
+from grading import execution
+cells = [{"kind": "answer", "source": "import subprocess\\nsubprocess.run(['sleep', '1000'])"}]
+execution.execute([], execution.job(cells, {}, {}, {"cell": 300}, sys.argv[1] == "True", 1))
+"""
+
+
+@pytest.mark.parametrize("box", [pytest.param(True, marks=boxed), False])
+def test_nothing_goes_on_when_the_engine_is_killed(box):
+    engine = subprocess.Popen([sys.executable, "-c", LONELY, str(box)], cwd=ROOT)
+    whole_family, end = [], time.monotonic() + 60
+    while not any("sleep" in p.name() for p in whole_family) and time.monotonic() < end:
+        time.sleep(0.1)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            whole_family = psutil.Process(engine.pid).children(recursive=True)
+            whole_family = [p for p in whole_family if p.is_running()]
+    engine.kill()
+    engine.wait()
+    assert len(whole_family) >= 4
+    own = whole_family if box else whole_family[:-1]  # without a sandbox, what a student's process started stays
+    _, left = psutil.wait_procs(own, timeout=15)
+    for process in whole_family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert not left
