@@ -1,7 +1,11 @@
 """What a learner is told: by the comparison, and by the check cells of a real kernel."""
 
+import contextlib
 import enum
+import json
 import math
+import time
+import tracemalloc
 from decimal import Decimal
 from fractions import Fraction
 
@@ -211,3 +215,44 @@ def test_run_all_goes_on_and_plain_nbgrader_sees_an_error(cells, name):
 
 def test_an_ordinary_error_stays_an_ordinary_error(cells):
     assert cells["plain"][1] == "error"
+
+
+HUGE = 2**61 - 1  # the hash of a multiple of it is 0
+BOMBS = {
+    "an array of one long text and many short ones": {"array": ["x" * 100_000] + [""] * 20_000},
+    "a table of single values": {"frame": [0] * 300, "columns": list(range(300)), "index": [0] * 20_000},
+    "a series of a single value": {"series": 0, "index": [0] * 20_000, "name": None},
+    "more columns than names": {"frame": [[], []], "columns": [1], "index": []},
+    "a very wide table": {"frame": [[]] * 100_000, "columns": [0] * 100_000, "index": []},
+    "half of the keys with one hash": {"set": [i * HUGE for i in range(40_000)] + list(range(1, 40_001))},
+    "one key in seven with one hash": {"dict": [[i * HUGE if i % 7 else i, 0] for i in range(40_000)]},
+    "more parts than a value may have": [0] * 300_000,
+    "more text than a value may have": ["x" * 1_000_000] * 3,
+    "more levels than a value may have": json.loads("[" * 50 + "]" * 50),
+    "a very long time": {"time": "1" * 1_000_000},
+}
+
+
+@pytest.mark.parametrize("wire", BOMBS.values(), ids=BOMBS)
+def test_a_forged_wire_form_takes_neither_memory_nor_time(wire):
+    tracemalloc.start()
+    started = time.process_time()
+    try:
+        with contextlib.suppress(ValueError):
+            decode(wire)
+        assert tracemalloc.get_traced_memory()[1] < 200e6 and time.process_time() - started < 5
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", [name for name in BOMBS if not name.startswith("an array")])
+def test_what_encode_would_not_have_made_is_refused(name):
+    with pytest.raises(ValueError):
+        decode(BOMBS[name])
+
+
+def test_arrays_of_texts_compare_like_lists_of_texts():
+    assert agrees(plain(np.array(["a", "bc"])), ["a", "bc"]) and agrees(plain(np.array([["a"], ["b"]])), [["a"], ["b"]])
+    assert agrees(plain(np.array(["a", "bc"])), np.array(["a", "bc"])) and agrees(plain(["a"]), np.array(["a"]))
+    assert not agrees(plain(np.array(["a", "bc"])), ["a", "b"]) and not agrees(plain(np.array(["1"])), [1])
+    assert plain(np.array([[1, 2], [3, 4]])).sum() == 10 and plain(np.array([b"ab"])).tolist() == [b"ab"]

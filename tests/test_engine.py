@@ -15,7 +15,7 @@ import nbformat
 import psutil
 import pytest
 
-from grading import bench, new
+from grading import bench, new, trusted
 from grading.lesson import ROOT, SOLUTIONS, lessons
 
 SECTION, STUDENTS = "01_try", 12
@@ -250,3 +250,37 @@ def test_the_benchmark_finds_every_lesson(tmp_path):
             bench.School(tmp_path / path.stem, f"{section}/{path.stem}")
             there = {p.relative_to(tmp_path / path.stem).as_posix() for p in (tmp_path / path.stem).glob("*o*/*/*.*")}
             assert {f"solutions/{section}/{path.stem}.py", f"course/{section}/{path.stem}.ipynb"} <= there
+
+
+SLOW = """
+### BEGIN HIDDEN TESTS
+import os
+import time
+
+check("Slow", share_late([0, 20]), satisfies("is quick", lambda x: x == 0.5 or (os._exit(1) if x == 7 else time.sleep(9))))
+"""
+
+
+def reports(first=0.5, drawn=0.5):
+    visible = [["Half of these four flights are late", first]]
+    visible += [["A flight 15 minutes late still counts as on time", 1 / 3]]
+    return {"visible": {"facts": visible}, "hidden": {"facts": [["Slow", drawn], ["One flight in five", 0.2]]}}
+
+
+def test_a_value_that_kills_or_holds_up_the_judge_costs_its_own_exercise_alone(school, monkeypatch):
+    text = LESSON.replace("### BEGIN HIDDEN TESTS\n", SLOW.lstrip(), 1).replace("import check", "import check, satisfies")
+    path = school.root / "solutions" / SECTION / "01_it.py"
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(school.root)
+    monkeypatch.setenv("PYTHONPATH", str(school.root))
+    judge = trusted.Trusted(f"{SECTION}/01_it", {"share_late": []}, seconds=3)
+    try:
+        first = judge.process.pid
+        assert judge.ask("share_late", reports(drawn=8))["state"] == "review"  # too long
+        assert judge.ask("share_late", reports(drawn=7))["state"] == "review"  # the process dies
+        assert judge.ask("share_late", reports(first="x" * 21_000_000))["state"] == "review"  # too much said
+        assert judge.ask("share_late", reports())["state"] == "right"
+        assert judge.process.pid != first
+    finally:
+        judge.close()
+        path.write_text(LESSON, encoding="utf-8")
