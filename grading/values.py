@@ -146,7 +146,7 @@ def _encode(value, left, depth):
 
 
 def decode(wire):
-    """The value of a wire form, in exact builtin, numpy and pandas types; ValueError for what is malformed or too large.
+    """The value of a wire form, in exact builtin, numpy and pandas types; ValueError when it is malformed or large.
 
     The wire may come from a student's process, which need not have used `encode`: its limits hold here too.
     """
