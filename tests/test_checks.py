@@ -311,3 +311,16 @@ def test_classes_and_ids_of_the_page_around_it_are_not_kept():
         "text/html"
     ]
     assert page == '<table class="dataframe"><tbody><tr><td>x</td></tr></tbody></table>'
+
+
+def test_what_a_learner_reads_of_a_value_has_an_end():
+    wide = pd.DataFrame({"a": ["x" * 150_000] + [""] * 7})
+    for value in (
+        [wide] * 12,
+        {i: [wide] * 12 for i in range(12)},
+        pd.DataFrame({"y" * 100_000: [1]}),
+        Raised(("E",), "x" * 9999),
+    ):
+        assert len(short(value)) <= 2_000
+    assert short(pd.DataFrame({"a": [1.5, None], "b": ["x", "y"]})) == "     a  b\n0  1.5  x\n1  NaN  y"
+    assert "…" in short(wide) and short(pd.Series([1, 2])) == "0    1\n1    2"
