@@ -323,4 +323,4 @@ def test_what_a_learner_reads_of_a_value_has_an_end():
     ):
         assert len(short(value)) <= 2_000
     assert short(pd.DataFrame({"a": [1.5, None], "b": ["x", "y"]})) == "     a  b\n0  1.5  x\n1  NaN  y"
-    assert "…" in short(wide) and short(pd.Series([1, 2])) == "0    1\n1    2"
+    assert len(short(wide)) < 900 and short(pd.Series([1, 2])) == "0    1\n1    2"
