@@ -13,6 +13,7 @@ from grading.values import Opaque, Raised, encode, plain
 
 TOLERANCE = 1e-3  # relative, for floats; whole numbers, texts and times must be equal
 NEAR_ZERO = 1e-9
+SHOWN = 2_000  # letters of a value that a learner reads
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,15 @@ def members(a, b, tolerance):
 
 
 def short(value, width=300):
-    """A value as a learner reads it: numbers to six digits, long things cut."""
+    """A value as a learner reads it: numbers to six digits, long things cut, and the whole never longer than a page."""
+    return cut(_short(value, width), SHOWN)
+
+
+def cut(text, width):
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _short(value, width=300):
     if isinstance(value, Judge):
         return value.text
     if isinstance(value, type):
@@ -133,7 +142,7 @@ def short(value, width=300):
     if isinstance(value, float | np.floating):
         return f"{value:.6g}"
     if isinstance(value, pd.DataFrame | pd.Series):
-        text = value.head(8).to_string()
+        text = table(value.head(8))
         return text if len(value) <= 8 else f"{text}\n… {len(value)} rows in all"
     if isinstance(value, np.ndarray):
         value = value.tolist()
@@ -145,8 +154,20 @@ def short(value, width=300):
         return "(" + ", ".join(map(short, value)) + ("," if len(value) == 1 else "") + ")"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{short(k)}: {short(v)}" for k, v in list(value.items())[:12]) + "}"
-    text = str(value) if isinstance(value, pd.Timestamp | pd.Timedelta) else repr(value)
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return cut(str(value) if isinstance(value, pd.Timestamp | pd.Timedelta) else repr(value), width)
+
+
+def table(value):
+    """A small table or series as text; what it holds is cut before it is laid out, since one long text widens all."""
+    if isinstance(value, pd.DataFrame):
+        return value.iloc[:, :20].map(_cell).to_string(max_colwidth=60)
+    return value.map(_cell).to_string()
+
+
+def _cell(value):
+    """A member of a table: long texts cut, and what is nested cut short."""
+    plain = value is None or isinstance(value, bool | int | float | np.generic | pd.Timestamp | pd.Timedelta)
+    return value if plain or missing(value) else cut(value, 60) if isinstance(value, str) else cut(_short(value), 60)
 
 
 def trace(value):

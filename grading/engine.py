@@ -21,6 +21,7 @@ from grading.lesson import ROOT, lessons, read
 from grading.rebuild import Unreadable, assign
 from grading.trusted import Refused, Trusted
 
+AGAIN = " (nothing is kept of this: the next run tries it again)"
 EXTRA, EXTRAS = 1_000_000, 5_000_000  # bytes of one file handed in beside the notebooks, and of all of them
 
 
@@ -201,9 +202,9 @@ class Engine:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 raise Refused(f"{error.strerror}: make room for {self.cache.parent}; what is done is kept") from error
-            self.review.append(f"{student}: {error}")
+            self.review.append(f"{student}: {error}{AGAIN}")
         except Exception as error:
-            self.review.append(f"{student}: {type(error).__name__}: {error}")
+            self.review.append(f"{student}: {type(error).__name__}: {error}{AGAIN}")
 
     def begin(self, folder, raw):
         """Rebuild what a student handed in; [(prefix, job, student, lesson, …)] of what the cache does not know."""
@@ -311,7 +312,7 @@ class Engine:
         self.book.write(self.section, one.student, notebooks, when)
         if not one.trouble:  # else it is tried again next time
             whole(self.note(one.student), json.dumps({"raw": one.raw, "keys": self.keys(), "there": sorted(notebooks)}))
-        self.review += [f"{one.student}: {sentence}" for sentence in one.trouble]
+        self.review += [f"{one.student}: {sentence}{AGAIN}" for sentence in one.trouble]
         self.count["graded"] += 1
 
     def note(self, student):

@@ -8,48 +8,83 @@ import contextlib
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
+import threading
 
 from grading.runner import QUIET
+
+SECONDS = 60  # one exercise's comparison may take so long; it takes milliseconds
+LONGEST = 20_000_000  # letters of one exercise's reports
+ROOM = 4 * 2**30  # bytes that comparing may take, on top of what the lesson takes
 
 
 class Trusted:
     """The engine's side: starts at once, and is asked when somebody's reports are there."""
 
-    def __init__(self, lesson_id, proved=None, seed=None):
-        env = os.environ | QUIET | ({"GRADING_SEED": seed} if seed else {})
+    def __init__(self, lesson_id, proved=None, seed=None, seconds=SECONDS):
+        self.lesson_id, self.seed, self.seconds = lesson_id, seed, seconds
+        self._start(proved)
+
+    def _start(self, proved):
+        env = os.environ | QUIET | ({"GRADING_SEED": self.seed} if self.seed else {})
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "grading.trusted", lesson_id],
+            [sys.executable, "-m", "grading.trusted", self.lesson_id],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=env,
             text=True,
             encoding="utf-8",
         )
-        self._tell(proved)
-        self.proved = None
+        self._tell(json.dumps(proved))
+        self.known, self.proved = proved, None
 
-    def _tell(self, value):
-        self.process.stdin.write(json.dumps(value) + "\n")
+    def _tell(self, line):
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def _hear(self):
+    def _prove(self):
+        """Wait until the lesson is known to hold; `Refused` when it does not under this seed."""
         line = self.process.stdout.readline()
-        return json.loads(line) if line else {"refused": "the process that compares answers ended; see above"}
-
-    def ask(self, exercise, reports):
-        """The verdict on an exercise's reports; `Refused` when the lesson itself does not hold under this seed."""
-        if self.proved is None:
-            said = self._hear()
-            if "refused" in said:
-                raise Refused(said["refused"])
-            self.proved = said["proved"]
-        self._tell({"exercise": exercise, "reports": reports})
-        said = self._hear()
+        said = json.loads(line) if line else {"refused": "the process that compares answers ended; see above"}
         if "refused" in said:
             raise Refused(said["refused"])
-        return said
+        self.proved = said["proved"]
+
+    def _answer(self, question):
+        """What it says to a question; nothing when it dies of it or thinks for too long."""
+        late = threading.Timer(self.seconds, self.process.kill)
+        late.start()
+        try:
+            self._tell(question)
+            return json.loads(self.process.stdout.readline())
+        except (OSError, ValueError):
+            return None
+        finally:
+            late.cancel()
+            late.join()  # it must not hit a later question
+
+    def ask(self, exercise, reports):
+        """The verdict on an exercise's reports; `Refused` when the lesson itself does not hold under this seed.
+
+        Reports that kill the process that compares, or keep it too long, are for a teacher to look at: the others are
+        compared by a new one.
+        """
+        if self.proved is None:
+            self._prove()
+        try:
+            question = json.dumps({"exercise": exercise, "reports": reports})
+        except (RecursionError, ValueError):
+            return unheard(exercise)
+        if len(question) > LONGEST:
+            return unheard(exercise)
+        said = self._answer(question)
+        if said is None:
+            proved = self.proved
+            self.close()
+            self._start(proved)
+        return said or unheard(exercise)
 
     def close(self):
         for pipe in (self.process.stdin, self.process.stdout):
@@ -61,6 +96,11 @@ class Trusted:
 
 class Refused(Exception):
     """The lesson's own answer, or an alternative, fails under this seed: nobody can be graded fairly."""
+
+
+def unheard(exercise):
+    """The verdict on reports that could not be compared: a teacher looks at them."""
+    return {"state": "review", "fact": exercise, "held": [], "hidden": 0, "secret": True, "hint": None}
 
 
 def learn(lesson):
@@ -116,10 +156,10 @@ def verdict(reports, expected, visible, hints):
 
     shown = [e for e in expected if e[0] in visible]
     secrets = [e for e in expected if e[0] not in visible]
-    report = report_of(reports.get("visible"))
+    report = report_of(reports.get("visible"), len(shown))
     found, secret = judge(report, shown), False
     if found["state"] == "right" and secrets:
-        report, secret = report_of(reports.get("hidden")), True
+        report, secret = report_of(reports.get("hidden"), len(secrets)), True
         found = judge(report, secrets)
     facts = [fact for fact, *_ in (secrets if secret else shown)]
     before = facts[: facts.index(found["fact"])] if "fact" in found else facts
@@ -142,8 +182,8 @@ def verdict(reports, expected, visible, hints):
     return out
 
 
-def report_of(said):
-    """The `Report` of a part of a check, from what came out of a sandbox, whatever it is."""
+def report_of(said, most):
+    """The `Report` of a part of a check with `most` facts, from what came out of a sandbox, whatever it is."""
     from grading.runner import Report
     from grading.values import Opaque, Raised, decode
 
@@ -154,13 +194,23 @@ def report_of(said):
             return Opaque("a value", "of a kind that cannot be compared")
 
     said = said if isinstance(said, dict) else {}
-    facts = said.get("facts") if isinstance(said.get("facts"), list) else []
+    facts = said["facts"][:most] if isinstance(said.get("facts"), list) else []
     report = Report([(f[0], value(f[1])) for f in facts if isinstance(f, list) and len(f) == 2 and type(f[0]) is str])
     error = value(said.get("error")) if isinstance(said.get("error"), dict) else None
     report.error = error if isinstance(error, Raised) else None
     report.died, report.blank = str(said.get("died") or ""), said.get("blank") is True
     report.where = said["where"] if isinstance(said.get("where"), str) else None
     return report
+
+
+def confine():
+    """Let this process grow only so much further: a value that wants more raises MemoryError here, for one student."""
+    with contextlib.suppress(OSError, ValueError):  # where /proc is not, the deadline alone stands
+        with open("/proc/self/statm", encoding="ascii") as file:
+            own = int(file.read().split()[0]) * resource.getpagesize()
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        most = own + ROOM
+        resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def main(lesson_id):
@@ -178,15 +228,17 @@ def main(lesson_id):
         print(json.dumps({"refused": str(error) or repr(error)}), file=talk, flush=True)
         return
     visible = {n: {f for f, _ in src.facts(src.visible(e.check.source))} for n, e in lesson.exercises.items()}
+    confine()
     print(json.dumps({"proved": known}), file=talk, flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
-        name = asked["exercise"]
+        name = "?"
         try:
+            asked = json.loads(line)
+            name = asked["exercise"]
             said = json.dumps(verdict(asked["reports"], expected[name], visible[name], known[name]))
         except Exception as error:  # one report that cannot be compared must not stop the class
             print(f"{lesson_id}: {name}: {error!r}", file=sys.stderr)
-            said = json.dumps({"state": "review", "fact": name, "held": [], "hidden": 0, "secret": True, "hint": None})
+            said = json.dumps(unheard(name))
         print(said, file=talk, flush=True)
 
 

@@ -12,6 +12,7 @@ import json
 import math
 import numbers
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,9 @@ import pandas as pd
 
 ELEMENTS = 200_000  # one value may hold this many parts,
 LETTERS = 2_000_000  # this much text
-DEPTH = 20  # and this many levels
+DEPTH = 20  # and this many levels;
+COLUMNS = 2_000  # a table so many columns: each costs more than a number
+ALIKE = 100  # so many keys may have one hash; all powers of two have 34 hashes alike, and honest keys hardly more
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ def _encode(value, left, depth):
         return _encode(part, left, depth + 1)
 
     if isinstance(value, np.ndarray | pd.Series | pd.Index | pd.DataFrame) and value.size > left[0]:
+        raise TooLarge
+    if isinstance(value, pd.DataFrame) and value.shape[1] > COLUMNS:
         raise TooLarge
     if isinstance(value, enum.Enum):
         return down(value.value)
@@ -141,25 +146,78 @@ def _encode(value, left, depth):
 
 
 def decode(wire):
-    """The value of a wire form, in exact builtin, numpy and pandas types; ValueError for anything malformed."""
-    if wire is None or type(wire) in (bool, int, float, str):
-        return wire
-    if type(wire) is list:
-        return [decode(x) for x in wire]
-    if type(wire) is not dict or not wire:
-        raise ValueError("not a value of the wire format")
+    """The value of a wire form, in exact builtin, numpy and pandas types; ValueError when it is malformed or large.
+
+    The wire may come from a student's process, which need not have used `encode`: its limits hold here too.
+    """
     try:
-        return _DECODERS[next(iter(wire))](wire)
+        return _decode(wire, [ELEMENTS, LETTERS], 0)
+    except TooLarge as error:
+        raise ValueError("too large to compare") from error
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError("not a value of the wire format") from error
 
 
-def _array(wire):
-    parts = decode(list(wire["array"]))
+def _decode(wire, left, depth):
+    left[0] -= 1
+    if left[0] < 0 or depth > DEPTH:
+        raise TooLarge
+    if type(wire) is str:
+        return _text(wire, left)
+    if wire is None or type(wire) in (bool, int, float):
+        return wire
+    if type(wire) is list:
+        return _parts(wire, left, depth)
+    if type(wire) is not dict or not wire:
+        raise ValueError("not a value of the wire format")
+    return _DECODERS[next(iter(wire))](wire, left, depth)
+
+
+def _parts(wires, left, depth):
+    """The values in a list of wire forms."""
+    if type(wires) is not list:
+        raise ValueError("not a list")
+    return [_decode(x, left, depth + 1) for x in wires]
+
+
+def _text(text, left):
+    """A text, counted; ValueError for anything else."""
+    if type(text) is not str:
+        raise ValueError("not a text")
+    left[1] -= len(text)
+    if left[1] < 0:
+        raise TooLarge
+    return text
+
+
+def _time(wire):
+    if len(_text(wire, [0, 64])) < 4:  # an instant in ISO form; a long text takes the parser long
+        raise ValueError("not a time")
+    return pd.Timestamp(wire)
+
+
+def _bytes(wire, left):
+    data = base64.b64decode(wire, validate=True)
+    left[1] -= len(data)
+    if left[1] < 0:
+        raise TooLarge
+    return data
+
+
+def _array(wire, left, depth):
+    """An array; of objects unless all are numbers: numpy would give every text the room of the longest."""
+    parts = _parts(wire["array"], left, depth)
     try:
-        return np.array(parts)
+        return np.array(parts, dtype=None if _numeric(parts) else object)
     except ValueError:  # ragged
         return np.array(parts, dtype=object)
+
+
+def _numeric(part):
+    """Whether there are only numbers in nested lists."""
+    if isinstance(part, list):
+        return all(map(_numeric, part))
+    return type(part) in (bool, int, float) or (isinstance(part, np.ndarray) and part.dtype != object)
 
 
 def _hashable(value):
@@ -168,43 +226,78 @@ def _hashable(value):
 
 
 def _spread(keys):
-    """The same keys; ValueError when they were chosen to have one hash, which would take hours to put into a set."""
-    if len(keys) > 1_000 and len(set(map(hash, keys))) < len(keys) / 2:
+    """The same keys; ValueError when many were chosen to have one hash, which would take hours to put into a set."""
+    if len(keys) > ALIKE and max(Counter(map(hash, keys)).values()) > ALIKE:
         raise ValueError("keys of equal hashes")
     return keys
 
 
-def _frame(wire):
-    index = pd.Index([_hashable(x) for x in decode(wire["index"])], tupleize_cols=False)
-    columns = [_hashable(c) for c in decode(wire["columns"])]
-    series = [pd.Series(decode(values), index=index, dtype=object) for values in wire["frame"]]
-    frame = pd.concat(series, axis=1).infer_objects() if series else pd.DataFrame(index=index)
+def _set(wire, left, depth):
+    return set(_spread([_hashable(x) for x in _parts(wire["set"], left, depth)]))
+
+
+def _dict(wire, left, depth):
+    keys = _spread([_hashable(k) for k in _parts([k for k, _ in wire["dict"]], left, depth)])
+    return dict(zip(keys, _parts([v for _, v in wire["dict"]], left, depth), strict=True))
+
+
+def _index(wire, left, depth):
+    return pd.Index([_hashable(x) for x in _parts(wire["index"], left, depth)], tupleize_cols=False)
+
+
+def _column(wire, rows, left, depth):
+    """The values of a column of just so many rows: pandas would repeat a single value as often as it likes."""
+    values = _parts(wire, left, depth)
+    if len(values) != rows:
+        raise ValueError("a column of another length than its index")
+    column = np.empty(rows, dtype=object)
+    for at, value in enumerate(values):  # one by one: numpy would take lists inside for more dimensions
+        column[at] = value
+    return column
+
+
+def _frame(wire, left, depth):
+    index = _index(wire, left, depth)
+    columns = [_hashable(c) for c in _parts(wire["columns"], left, depth)]
+    if type(wire["frame"]) is not list or len(wire["frame"]) != len(columns) or len(columns) > COLUMNS:
+        raise ValueError("as many columns as names of columns")
+    values = {at: _column(values, len(index), left, depth) for at, values in enumerate(wire["frame"])}
+    frame = pd.DataFrame(values, index=index, dtype=object).infer_objects() if values else pd.DataFrame(index=index)
     frame.columns = pd.Index(columns, tupleize_cols=False, dtype=None if columns else object)
     return frame
 
 
-def _series(wire):
-    index = pd.Index([_hashable(x) for x in decode(wire["index"])], tupleize_cols=False)
-    name = _hashable(decode(wire["name"]))
-    return pd.Series(decode(wire["series"]), index=index, name=name, dtype=object).infer_objects()
+def _series(wire, left, depth):
+    index = _index(wire, left, depth)
+    name = _hashable(_decode(wire["name"], left, depth + 1))
+    values = _column(wire["series"], len(index), left, depth)
+    return pd.Series(values, index=index, name=name, dtype=object).infer_objects()
+
+
+def _raised(wire, left):
+    types = tuple(_text(name, left) for name in wire["raised"][:DEPTH])
+    return Raised(types or ("Exception",), _text(wire["message"], left))
+
+
+def _opaque(wire, left):
+    kind, text = wire["opaque"]
+    return Opaque(_text(kind, left), _text(text, left))
 
 
 _DECODERS = {
-    "missing": lambda w: None,
-    "float": lambda w: {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[w["float"]],
-    "time": lambda w: pd.Timestamp(w["time"]),
-    "duration": lambda w: pd.Timedelta(seconds=float(w["duration"])),
-    "bytes": lambda w: base64.b64decode(w["bytes"], validate=True),
-    "tuple": lambda w: tuple(decode(x) for x in list(w["tuple"])),
-    "set": lambda w: set(_spread([_hashable(decode(x)) for x in list(w["set"])])),
-    "dict": lambda w: dict(
-        zip(_spread([_hashable(decode(k)) for k, _ in w["dict"]]), [decode(v) for _, v in w["dict"]], strict=True)
-    ),
+    "missing": lambda w, left, depth: None,
+    "float": lambda w, left, depth: {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[w["float"]],
+    "time": lambda w, left, depth: _time(w["time"]),
+    "duration": lambda w, left, depth: pd.Timedelta(seconds=float(w["duration"])),
+    "bytes": lambda w, left, depth: _bytes(w["bytes"], left),
+    "tuple": lambda w, left, depth: tuple(_parts(w["tuple"], left, depth)),
+    "set": _set,
+    "dict": _dict,
     "array": _array,
     "series": _series,
     "frame": _frame,
-    "raised": lambda w: Raised(tuple(map(str, w["raised"])) or ("Exception",), str(w["message"])),
-    "opaque": lambda w: Opaque(*map(str, w["opaque"])),
+    "raised": lambda w, left, depth: _raised(w, left),
+    "opaque": lambda w, left, depth: _opaque(w, left),
 }
 
 

@@ -1,7 +1,11 @@
 """What a learner is told: by the comparison, and by the check cells of a real kernel."""
 
+import contextlib
 import enum
+import json
 import math
+import time
+import tracemalloc
 from decimal import Decimal
 from fractions import Fraction
 
@@ -11,6 +15,7 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
+from grading import feedback
 from grading.checks import find_hint
 from grading.compare import agrees, at_least, at_most, between, satisfies, short, telling, trace
 from grading.values import Opaque, Raised, decode, encode, plain, raised_by
@@ -211,3 +216,111 @@ def test_run_all_goes_on_and_plain_nbgrader_sees_an_error(cells, name):
 
 def test_an_ordinary_error_stays_an_ordinary_error(cells):
     assert cells["plain"][1] == "error"
+
+
+HUGE = 2**61 - 1  # the hash of a multiple of it is 0
+BOMBS = {
+    "an array of one long text and many short ones": {"array": ["x" * 100_000] + [""] * 20_000},
+    "a table of single values": {"frame": [0] * 300, "columns": list(range(300)), "index": [0] * 20_000},
+    "a series of a single value": {"series": 0, "index": [0] * 20_000, "name": None},
+    "more columns than names": {"frame": [[], []], "columns": [1], "index": []},
+    "a very wide table": {"frame": [[]] * 100_000, "columns": [0] * 100_000, "index": []},
+    "half of the keys with one hash": {"set": [i * HUGE for i in range(40_000)] + list(range(1, 40_001))},
+    "one key in seven with one hash": {"dict": [[i * HUGE if i % 7 else i, 0] for i in range(40_000)]},
+    "more parts than a value may have": [0] * 300_000,
+    "more text than a value may have": ["x" * 1_000_000] * 3,
+    "more levels than a value may have": json.loads("[" * 50 + "]" * 50),
+    "a very long time": {"time": "1" * 1_000_000},
+}
+
+
+@pytest.mark.parametrize("wire", BOMBS.values(), ids=BOMBS)
+def test_a_forged_wire_form_takes_neither_memory_nor_time(wire):
+    tracemalloc.start()
+    started = time.process_time()
+    try:
+        with contextlib.suppress(ValueError):
+            decode(wire)
+        assert tracemalloc.get_traced_memory()[1] < 200e6 and time.process_time() - started < 5
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", [name for name in BOMBS if not name.startswith("an array")])
+def test_what_encode_would_not_have_made_is_refused(name):
+    with pytest.raises(ValueError):
+        decode(BOMBS[name])
+
+
+def test_arrays_of_texts_compare_like_lists_of_texts():
+    assert agrees(plain(np.array(["a", "bc"])), ["a", "bc"]) and agrees(plain(np.array([["a"], ["b"]])), [["a"], ["b"]])
+    assert agrees(plain(np.array(["a", "bc"])), np.array(["a", "bc"])) and agrees(plain(["a"]), np.array(["a"]))
+    assert not agrees(plain(np.array(["a", "bc"])), ["a", "b"]) and not agrees(plain(np.array(["1"])), [1])
+    assert plain(np.array([[1, 2], [3, 4]])).sum() == 10 and plain(np.array([b"ab"])).tolist() == [b"ab"]
+
+
+def told(html, plain="<IPython.core.display.HTML object>"):
+    """What the feedback keeps of a display of HTML."""
+    return feedback.harmless({"output_type": "display_data", "data": {"text/plain": plain, "text/html": html}})["data"]
+
+
+TANGLES = {
+    "open formatting": "<p>" + "".join(f"<b class={i}>" for i in range(9000)) + "<p>x" * 40000,
+    "little open formatting": "<p>" + "".join(f"<b class={i}>" for i in range(60)) + "<p>x" * 3000,
+    "hidden in a value": "<p x='>'>" + "".join(f"<b class={i}>" for i in range(900)) + "<p>x" * 3000,
+    "hidden in a comment": "<!-- >" + "".join(f"<b class={i}>" for i in range(900)) + "</b>" * 900 + "-->" + "<p>" * 2000,
+    "many attributes": "<p " + " ".join(f"a{i}" for i in range(30_000)) + ">",
+    "many attributes behind an odd space": "<p x=\u2003'" + " ".join(f"a{i}" for i in range(15_000)) + "'>",
+    "styles without end": "<style" * 40_000,
+    "depth": "<div>" * 50_000,
+    "nested lists": "<ul><li>" * 2_000,
+    "the most formatting that is cleaned": "<p>" + "".join(f"<b class={i}>" for i in range(8)) + "<p>x" * 2_400,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("html", TANGLES.values(), ids=TANGLES)
+def test_html_that_was_made_to_hold_up_a_parser_does_not(html):
+    started = time.process_time()
+    told(html)
+    assert time.process_time() - started < 2  # mostly below one, on a quiet machine
+
+
+def test_html_that_is_not_cleaned_is_told_in_words_and_its_source():
+    data = told(TANGLES["open formatting"])
+    assert (
+        data.keys() == {"text/plain"}
+        and data["text/plain"].startswith("(This HTML is too large")
+        and len(str(data)) < 3000
+    )
+    assert told(TANGLES["depth"], plain="my table")["text/plain"].endswith("\nmy table")
+    room = [18_000]
+    table = {"output_type": "display_data", "data": {"text/html": "<p>x</p>" * 1_500}}
+    assert ["text/html" in feedback.harmless(table, room)["data"] for _ in range(3)] == [True, False, False]
+
+
+def test_honest_html_is_still_shown():
+    frame = pd.DataFrame(np.random.default_rng(1).random((60, 20)))
+    assert told(frame._repr_html_())["text/html"].count("<td") == 1200
+    with_links = frame.assign(a='<a href="https://example.org">x</a>')._repr_html_()
+    assert "text/html" in told(with_links)
+    assert told('<p>5 < 6, <b>bold</b> & <i title="x">not</i></p>')["text/html"].count("bold") == 1
+
+
+def test_classes_and_ids_of_the_page_around_it_are_not_kept():
+    page = told('<table class="dataframe" id="a"><tr class="input"><td class="nb-cell" id=b>x</td></tr></table>')[
+        "text/html"
+    ]
+    assert page == '<table class="dataframe"><tbody><tr><td>x</td></tr></tbody></table>'
+
+
+def test_what_a_learner_reads_of_a_value_has_an_end():
+    wide = pd.DataFrame({"a": ["x" * 150_000] + [""] * 7})
+    for value in (
+        [wide] * 12,
+        {i: [wide] * 12 for i in range(12)},
+        pd.DataFrame({"y" * 100_000: [1]}),
+        Raised(("E",), "x" * 9999),
+    ):
+        assert len(short(value)) <= 2_000
+    assert short(pd.DataFrame({"a": [1.5, None], "b": ["x", "y"]})) == "     a  b\n0  1.5  x\n1  NaN  y"
+    assert len(short(wide)) < 900 and short(pd.Series([1, 2])) == "0    1\n1    2"

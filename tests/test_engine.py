@@ -10,12 +10,15 @@ import sqlite3
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import nbformat
 import psutil
 import pytest
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
 
-from grading import bench, new
+from grading import bench, engine, new, trusted
 from grading.lesson import ROOT, SOLUTIONS, lessons
 
 SECTION, STUDENTS = "01_try", 12
@@ -250,3 +253,57 @@ def test_the_benchmark_finds_every_lesson(tmp_path):
             bench.School(tmp_path / path.stem, f"{section}/{path.stem}")
             there = {p.relative_to(tmp_path / path.stem).as_posix() for p in (tmp_path / path.stem).glob("*o*/*/*.*")}
             assert {f"solutions/{section}/{path.stem}.py", f"course/{section}/{path.stem}.ipynb"} <= there
+
+
+def test_what_the_engine_could_not_do_is_said_to_be_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "lessons", lambda *_: [])
+    config = Config()
+    config.CourseDirectory.root, config.CourseDirectory.course_id = str(tmp_path), "daytwo"
+    config.CourseDirectory.db_url = f"sqlite:///{tmp_path / 'gradebook.db'}"
+    said = []
+    run = engine.Engine(CourseDirectory(config=config), "no_such_section", log=said.append)
+    with run.minding("ann"):
+        raise RuntimeError("odd")
+    one = engine.Hand("ben", tmp_path, "", {}, [], {}, trouble=["01_it: the sandbox ended early"])
+    run.book = SimpleNamespace(write=lambda *_: None)
+    run.write(one)
+    run.table(2, 1)
+    lines = [line for line in said if "needs a look" in line]
+    assert len(lines) == 2 and all("the next run tries it again" in line for line in lines)
+    assert not run.note("ben").exists()
+
+
+SLOW = """
+### BEGIN HIDDEN TESTS
+import os
+import time
+
+check("Slow", share_late([0, 20]), satisfies("is quick", lambda x: x == 0.5 or (os._exit(1) if x == 7 else time.sleep(9))))
+"""
+
+
+def reports(first=0.5, drawn=0.5):
+    visible = [["Half of these four flights are late", first]]
+    visible += [["A flight 15 minutes late still counts as on time", 1 / 3]]
+    return {"visible": {"facts": visible}, "hidden": {"facts": [["Slow", drawn], ["One flight in five", 0.2]]}}
+
+
+def test_a_value_that_kills_or_holds_up_the_judge_costs_its_own_exercise_alone(school, monkeypatch):
+    text = LESSON.replace("### BEGIN HIDDEN TESTS\n", SLOW.lstrip(), 1).replace(
+        "import check", "import check, satisfies"
+    )
+    path = school.root / "solutions" / SECTION / "01_it.py"
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(school.root)
+    monkeypatch.setenv("PYTHONPATH", str(school.root))
+    judge = trusted.Trusted(f"{SECTION}/01_it", {"share_late": []}, seconds=3)
+    try:
+        first = judge.process.pid
+        assert judge.ask("share_late", reports(drawn=8))["state"] == "review"  # too long
+        assert judge.ask("share_late", reports(drawn=7))["state"] == "review"  # the process dies
+        assert judge.ask("share_late", reports(first="x" * 21_000_000))["state"] == "review"  # too much said
+        assert judge.ask("share_late", reports())["state"] == "right"
+        assert judge.process.pid != first
+    finally:
+        judge.close()
+        path.write_text(LESSON, encoding="utf-8")
