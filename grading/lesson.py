@@ -104,6 +104,7 @@ def read(path):
     for exercise in lesson.exercises.values():
         _sound(path, exercise)
     _independent(path, lesson)
+    _secret(path, lesson)
     _facts_once(path, lesson)
     return lesson
 
@@ -210,6 +211,28 @@ def _independent(path, lesson):
                     raise LessonError(
                         path, cell.line + line - 1, f"an expectation names the answer {name!r}; take it from an oracle"
                     )
+
+
+def _secret(path, lesson):
+    """What is drawn for a class and what hidden facts expect is nowhere but where it is kept from students."""
+    for cell in lesson.cells:
+        if cell.kind not in ("code", "check"):
+            continue
+        shown = src.region("HIDDEN TESTS").sub(lambda m: "\n" * m[0].count("\n"), cell.source)
+        for line in src.seeded(shown):
+            raise LessonError(
+                path,
+                cell.line + line - 1,
+                "class_seed is known to hidden facts only: draw this between ### BEGIN HIDDEN TESTS and "
+                "### END HIDDEN TESTS; elsewhere every answer would fail under a class's own seed",
+            )
+        for name, line in src.given_away(cell.source) if cell.kind == "check" else ():
+            raise LessonError(
+                path,
+                cell.line + line - 1,
+                f"{name!r} says what a hidden fact expects, and is computed where a student's code runs; "
+                "put what only expectations need between ### BEGIN EXPECTED and ### END EXPECTED",
+            )
 
 
 def _facts_once(path, lesson):

@@ -23,6 +23,15 @@ def visible(check):
     return region("HIDDEN TESTS").sub("", check)
 
 
+def hidden(check):
+    """A check's hidden part alone; line numbers stay."""
+    found, last = "", 0
+    for part in region("HIDDEN TESTS").finditer(check):
+        found += "\n" * check[last : part.start()].count("\n") + part[0]
+        last = part.end()
+    return found
+
+
 def is_fact(node):
     """Whether a statement is `check("A sentence", value, expected, …)`."""
     return (
@@ -60,6 +69,39 @@ def stripped(check):
 
 def without_expected(check):
     return region("EXPECTED").sub(lambda m: "\n" * m[0].count("\n"), check)  # line numbers stay
+
+
+def given_away(check):
+    """[(name, line)] of what the hidden part binds outside ### BEGIN EXPECTED and what says what is expected.
+
+    The hidden part runs without expectations where a student's code is. So a name must not stand there that only
+    expectations read, and no expectation may be put together from such names alone.
+    """
+    part = hidden(check)
+    tree, told = ast.parse(without_expected(part)), {name for name, _ in used_in_expectations(part)}
+    expectations = []
+    for node in tree.body:
+        if is_fact(node):
+            expectations.append(node.value.args[2])
+            del node.value.args[2:]
+            node.value.keywords = []
+    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+    bound = {n.id: n.lineno for n in names if isinstance(n.ctx, ast.Store)}
+    bound |= {n.name: n.lineno for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    found = told - {n.id for n in names if isinstance(n.ctx, ast.Load)}
+    for node in expectations:
+        parts = list(ast.walk(node))
+        if not any(isinstance(p, ast.Call | ast.Constant) for p in parts):
+            found |= {p.id for p in parts if isinstance(p, ast.Name)}
+    return sorted((name, bound[name]) for name in found & bound.keys())
+
+
+def seeded(source):
+    """The lines that use `class_seed`; importing it is none."""
+    nodes = list(ast.walk(ast.parse(source)))
+    imported = [a for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names if a.name == "class_seed"]
+    names = {"class_seed"} | {a.asname for a in imported if a.asname}
+    return sorted(n.lineno for n in nodes if getattr(n, "id", getattr(n, "attr", None)) in names)
 
 
 def defined(source):

@@ -88,6 +88,10 @@ REFUSED = {
     "a wrong answer": (lambda s: s.replace("20, 40]), 0.5)", "20, 40]), 0.75)"), "this answer of 'share_late' fails"),
     "not Python": (lambda s: s.replace("    return sum(delay >= 15", "    return return sum(delay >= 15"), "not Python"),
     "a broken common cell": (lambda s: s.replace("from grading import check", "from grading import check\n1 / 0"), "a common cell raised ZeroDivisionError"),
+    "a class's data in a common cell": (lambda s: s.replace("from grading import check", "from grading import check, class_seed\nflights = class_seed('a')"), "class_seed is known to hidden facts only"),
+    "a class's data in a visible fact": (lambda s: s.replace(CHECK, CHECK + 'from grading import class_seed as drawn\ncheck("Drawn", share_late([drawn("a"), 0]), 0.5)\n'), "class_seed is known to hidden facts only"),
+    "an expectation computed where answers run": (lambda s: s.replace("### BEGIN HIDDEN TESTS\n", '### BEGIN HIDDEN TESTS\nwanted = 2 / 4\ncheck("Two", share_late([0, 0, 20, 20]), wanted + 0)\n'), "'wanted' says what a hidden fact expects"),
+    "an expectation made of what an answer is given": (lambda s: s.replace("### BEGIN HIDDEN TESTS\n", '### BEGIN HIDDEN TESTS\nlate = [20]\ncheck("Late", [x for x in late + [1] if share_late([x])], late)\n'), "'late' says what a hidden fact expects"),
     "too few mistakes": (lambda s: re.sub(r'# %% mistake.*?(?=# %% mis)', "", s, count=1, flags=re.S), "write at least 3"),
 }  # fmt: skip
 
@@ -98,6 +102,18 @@ def test_an_unsound_lesson_is_refused_with_file_line_and_what_to_do(house, mend,
     assert changed != GOOD
     said = complaint(house(changed))
     assert words in said and re.search(r"solutions/01_try/01_it\.py:\d+: ", said)
+
+
+def test_what_hidden_facts_need_may_stand_where_nobody_reads_it(house):
+    hidden = """### BEGIN HIDDEN TESTS
+drawn = [class_seed("a") % 50, 0]
+### BEGIN EXPECTED
+wanted = sum(x > 15 for x in drawn) / 2
+### END EXPECTED
+check("Drawn", share_late(drawn), wanted)
+"""
+    text = GOOD.replace("### BEGIN HIDDEN TESTS\n", hidden).replace("import check", "import check, class_seed")
+    assert complaint(house(text)) == ""
 
 
 TWO = """

@@ -918,10 +918,10 @@ def by_hand(x, at, delta, threshold, warm_up):
 
 
 expected = [by_hand(*t, *s) for t, s in zip(tapes, settings)]
+in_march = satisfies("is a day from 2 to 8 March", lambda day: "2013-03-02" <= str(day)[:10] <= "2013-03-08")
 ### END EXPECTED
 check("Twenty tapes, each with its own settings", [page_hinkley(*t, *s) for t, s in zip(tapes, settings)], expected)
 spoiled = winter.assign(excess=winter.excess.where(winter.arr < "2013-03-01", winter.excess + 0.3))
-in_march = satisfies("is a day from 2 to 8 March", lambda day: "2013-03-02" <= str(day)[:10] <= "2013-03-08")
 check("A rise of 0.3 on 1 March is noticed within a week", page_hinkley(spoiled.excess, spoiled.arr), in_march)
 check("A threshold nobody reaches", page_hinkley(winter.excess, winter.arr, threshold=9.0), None)
 ### END HIDDEN TESTS

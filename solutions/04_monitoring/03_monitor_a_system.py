@@ -2235,8 +2235,8 @@ from grading.checks import class_seed
 
 dice = np.random.default_rng(class_seed("estimated_performance"))
 chances = dice.beta(1, 3, size=200_000)
-happened = dice.random(200_000) < chances
 ### BEGIN EXPECTED
+happened = dice.random(200_000) < chances
 loss = -np.log(np.where(happened, chances, 1 - chances)).mean()
 right = ((chances >= 0.3) == happened).mean()
 heard_of = (chances[happened] >= 0.3).mean()
