@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -791,3 +792,35 @@ def test_nothing_goes_on_when_the_engine_is_killed(box):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     assert not left
+
+
+def filtered(machine, number, *args):
+    """What the filter of system calls says to one: a machine for its few instructions."""
+    data = struct.pack("<iIQ6Q", number, sandbox.MACHINES[machine], 0, *[*args, 0, 0, 0, 0, 0, 0][:6])
+    program, at, held = sandbox.program(machine), 0, 0
+    while True:
+        what, value, yes, no = program[at]
+        at += 1
+        if what == sandbox.RETURN:
+            return {sandbox.ALLOW: "allowed", sandbox.REFUSE: "refused", sandbox.UNKNOWN: "unknown"}[value]
+        if what == sandbox.LOAD:
+            held = struct.unpack_from("<I", data, value)[0]
+        else:
+            at += yes if (held == value if what == sandbox.EQUAL else held & value) else no
+
+
+@pytest.mark.parametrize("machine", sandbox.MACHINES)
+def test_the_filter_refuses_what_it_should_and_nothing_else(machine):
+    which = list(sandbox.MACHINES).index(machine)
+    assert all(filtered(machine, numbers[which]) == "refused" for numbers in sandbox.REFUSED.values())
+    asked = {
+        "allowed": "clone 17,socket 1,socket 2,socket 10,socket 16,socketpair 1,prlimit64 0,setpriority 0 0,prctl 38,"
+        "sched_setaffinity 7,sched_setscheduler 0",
+        "refused": f"clone {0x10000000 | 17},clone {0x40000000},socket 40,socket 17,socketpair 40,prlimit64 1,prctl 4 1,"
+        "setpriority 0 1,setpriority 1 0,setpriority 2 0,sched_setaffinity 1,sched_setscheduler 1,sched_setattr 1",
+        "unknown": "clone3 0",
+    }
+    for said, calls in asked.items():
+        for name, *args in map(str.split, calls.split(",")):
+            assert filtered(machine, sandbox.GUARDED[name][which], *map(int, args)) == said, (name, args)
+    assert filtered(machine, 63) == filtered(machine, 98) == "allowed"
