@@ -29,6 +29,8 @@ import _pytest.config
 import cloudpickle
 import pytest
 
+from daytwo import data
+
 FORK = sys.platform == "linux"  # macOS has fork, and frameworks that do not survive it
 MEMORY = 1_000  # MB that tests may use beyond what is there when they start; Linux only
 LETTERS = 2_000  # of one explanation
@@ -235,6 +237,7 @@ def _serve(hear, tell, load, fork, seconds):
     sys.stdin, sys.stdout, sys.stderr = open(os.devnull), open(os.devnull, "w"), open(os.devnull, "w")  # noqa: SIM115
     if fork:
         os.setsid()
+        data._load.cache_clear()  # whole tables, which every fork would carry along
         gc.freeze()  # a collection would touch, and so copy, all of the kernel's memory
     _limit(MINUTES)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -270,6 +273,9 @@ def _plugin(tests, gives, context, versions, hear, tell, seconds):
         @pytest.fixture(name=gives, scope="session")
         def version(self):
             return self.value
+
+        def pytest_addoption(self, parser):
+            parser.addoption("--tb", dest="tbstyle", default="native")  # its own explanations parse the whole file
 
         def pytest_pycollect_makemodule(self, module_path, parent):
             return Notebook.from_parent(parent, path=module_path)
@@ -405,7 +411,9 @@ def _told(item, excinfo) -> tuple:
     ours = [entry for entry in excinfo.traceback if entry.frame.code.raw.co_filename == _file(item.obj)]
     text = ""
     with contextlib.suppress(Exception):  # where there is no source to show
-        text = " ".join(str(ours[-1].statement).split())
+        code, at = ours[-1].frame.code.raw, ours[-1]._rawentry.tb_lasti // 2
+        first, last, *_ = list(code.co_positions())[at]
+        text = " ".join("".join(linecache.getlines(_file(item.obj))[first - 1 : last]).split())
     values = _values(text, ours[-1].frame) if ours and isinstance(error, AssertionError) else ""
     parts = [": ".join(part for part in (item.name, text) if part), values, said]
     return "caught", "; ".join(part for part in parts if part)
