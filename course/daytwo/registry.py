@@ -20,7 +20,7 @@ from pathlib import Path
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before it is imported: it would look for a network
 
-import mlflow.sklearn
+import mlflow
 import psutil
 from mlflow import MlflowClient
 from mlflow.store.db.utils import _get_latest_schema_revision
@@ -29,6 +29,7 @@ from sqlalchemy.engine import Engine
 
 MODEL, RELEASE, CHAMPION = "late", "release", "champion"
 PARTS = ("model", "features", "threshold")
+FILE = "model.skops"
 TRUSTED = ["numpy.dtype"]  # what skops must be told to trust in the model of record
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it tells of every engine that it makes
 PREFIX = f"daytwo-registry-{socket.gethostname()}-"
@@ -116,16 +117,18 @@ def _watch(tick, every):
 
 def save(client, model):
     """Register a scikit-learn model as the next version of `late`; the version. Stored with skops: no pickle."""
+    from skops import io  # by itself, for the flavours of MLflow take two seconds to import
+
     where = tempfile.mkdtemp(prefix="model-", dir=folder_of(client))
-    # It needs what is installed here; to be told so, MLflow would search all packages for a second.
-    options = {"serialization_format": "skops", "skops_trusted_types": TRUSTED, "pip_requirements": []}
-    mlflow.sklearn.save_model(model, where, **options)
+    io.dump(model, Path(where, FILE))
     return client.create_model_version(MODEL, where).version
 
 
 def load(client, version):
     """The model of a version of `late`."""
-    return mlflow.sklearn.load_model(client.get_model_version_download_uri(MODEL, str(version)))
+    from skops import io
+
+    return io.load(Path(client.get_model_version_download_uri(MODEL, str(version)), FILE), trusted=TRUSTED)
 
 
 def champion(client):

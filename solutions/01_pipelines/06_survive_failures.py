@@ -123,16 +123,19 @@ rungs = {
     "release 2": (outage["2, km"], float(NEW["threshold"])),
     "release 1": (outage["1, miles"], float(OLD["threshold"])),
     "rate of carrier and hour": (outage.rate, RATE_THRESHOLD),
-    "a constant, or nobody": (outage.rate * 0, 1),
+    "a constant, or nobody": (pd.Series(CONSTANT, outage.index), np.inf),  # which never warns
 }
 for name, (p, threshold) in rungs.items():
     unwarned = (outage.hurts & ~(p >= threshold)).sum()
     print(f"{name}: {unwarned} of {outage.hurts.sum()} unwarned, {(p >= threshold).sum()} of {len(outage)} warned")
+for name, (p, _) in list(rungs.items())[:3]:
+    print(f"of the 90 flights with the highest numbers of {name}, {outage.hurts[p.nlargest(90).index].sum()} hurt")
 
 # %% [markdown]
-# The older model misses nine flights: it too reads the weather. The rates do not, and miss 128. A constant says the
-# same of every flight and can warn nobody in particular. That is why one falls back by steps. But first the caller
-# has to find out that nobody is at home, and not wait each time.
+# Release 1 misses nine flights, at a price: it warns 243 of 255. It reads the weather, which says *that* this day is
+# bad; *which* flights suffer it knows no better than the rates, as the 90 highest of each show. The rates know nothing
+# of the day, warn 90 and miss 128. A constant can warn nobody in particular. It is one day, but that is why one falls
+# back by steps. First, though, the caller has to find out that nobody is at home, and not wait each time.
 
 # %% [markdown]
 # ## Exercise 1: break the circuit
@@ -146,13 +149,14 @@ for name, (p, threshold) in rungs.items():
 #   seconds old: if there are at least `minimum` of them, and a share of `rate` or more has failed, it opens.
 # - `"open"`: `call` raises `Refused` and does not ask. The first call `cooldown` seconds or more after it opened
 #   makes it half-open, and goes through.
-# - `"half-open"`: calls go through. One failure opens it again, for a whole new cool-down. `trials` successes close
-#   it, and it forgets every result so far.
+# - `"half-open"`: calls go through (one ends before the next begins; a breaker for many callers at once would let only
+#   a few through). One failure opens it again, for a whole new cool-down. `trials` successes since it became half-open
+#   close it, and it forgets every result so far.
 
 # %% [markdown]
-# - A call fails if `ask()` raises. The exception goes on to the caller, and `ask` is called once at most.
-# - A `ValueError` says that the request was bad, not the server: it goes on to the caller too, but is no result,
-#   neither good nor bad, in any state.
+# - A call fails if `ask()` raises an `Exception`. It goes on to the caller, and `ask` is called once at most.
+# - But a `ValueError` (its subclasses too) says that the request was bad, not the server: it goes on to the caller,
+#   but is no result, neither good nor bad, in any state.
 
 
 # %%
@@ -160,7 +164,7 @@ class Refused(Exception):
     """The breaker is open: nobody was asked."""
 
 
-# %% answer="circuit_breaker"
+# %% answer="CircuitBreaker"
 class CircuitBreaker:
     """Stands between callers and a server; `window` and `cooldown` are seconds."""
 
@@ -204,8 +208,9 @@ class CircuitBreaker:
         ### END SOLUTION
 
 
-# %% check="circuit_breaker" points=4
-TROUBLE = {"down": ConnectionError, "slow": TimeoutError, "bad": ValueError}
+# %% check="CircuitBreaker" points=4
+TROUBLE = {"down": ConnectionError, "slow": TimeoutError, "bad": ValueError, "garbled": UnicodeError}
+TROUBLE |= {"broken": KeyError, "refused": Refused}
 
 
 def server(outcome, asked):
@@ -213,7 +218,7 @@ def server(outcome, asked):
     asked.append(outcome)
     if outcome in TROUBLE:
         raise TROUBLE[outcome]
-    return 0.3
+    return None if outcome == "nothing" else 0.3
 
 
 def drive(calls, **settings):
@@ -252,6 +257,7 @@ check("Four of nine failed, then five of ten", drive(at(*range(5), outcome="ok")
 check("Failures and successes in turn", drive([(s, "ok" if s % 2 else "down") for s in range(5)]), "CCCCO")
 check("Three failures and two successes", drive(at(0, 1, 2) + at(3, 4, outcome="ok")), "CCCCO")
 check("Failures of long ago are forgotten", drive(at(0, 0, 0, 0, 1000)), "CCCCC")
+check("The ten minutes move along", drive(at(0, 500, 500, 700, 700, 700)), "CCCCCO")
 check("Failures ten minutes old are forgotten", drive(at(0, 0, 0, 0, 600)), "CCCCC")
 check("Failures a second younger are not", drive(at(0, 0, 0, 0, 599)), "CCCCO")
 check("A good call long after it opened", drive(at(*[0] * 5) + at(400, outcome="ok")), "CCCCOH")
@@ -262,11 +268,18 @@ check(
     "CCCCOoooHC",
 )
 check("A trial fails: five more minutes", drive(at(*[0] * 5, 300, 301, 599) + at(600, 601, outcome="ok")), "CCCCOOooHC")
-check("The second trial fails", drive(at(*[0] * 5) + at(300, outcome="ok") + at(310, 609, 610)), "CCCCOHOoO")
+check(
+    "The second trial fails, and later two succeed",
+    drive(at(*[0] * 5) + at(300, outcome="ok") + at(310, 609) + at(610, 611, outcome="ok")),
+    "CCCCOHOoHC",
+)
 check(
     "Closed again, it starts afresh", drive(at(*[0] * 5) + at(300, 301, outcome="ok") + at(*[302] * 5)), "CCCCOHCCCCCO"
 )
 check("Nine bad requests are nobody's failure", drive(at(*range(9), outcome="bad")), "C" * 9)
+check("… nor are garbled ones: a UnicodeError is a ValueError", drive(at(*range(9), outcome="garbled")), "C" * 9)
+check("Whatever else it raises is a failure", drive([*enumerate(["broken", "refused"] * 2), (4, "slow")]), "CCCCO")
+check("An answer of None is an answer", drive(at(*range(5), outcome="nothing")), "CCCCC")
 check("A bad request is no success either", drive(at(0, 1, 2) + at(3, 4, outcome="bad") + at(5, 6)), "CCCCCCO")
 check(
     "Bad requests among the trials",
@@ -285,11 +298,12 @@ check(
 )
 noted = drive([(s, "down" if 0 <= s < 14_400 else "ok") for s in tuesday.second])
 first, last = tuesday.second.searchsorted([0, 14_400])
-asked = sum(map(str.isupper, noted[first:last]))
-check("17 December: requests refused, and asked of the dead server", (last - first - asked, asked), (204, 51))
-check("… and those refused after it has come back", sum(map(str.islower, noted[last:])), 0)
+asked, finding = sum(map(str.isupper, noted[first:last])), noted[first:last].index("O") + 1
+check("17 December: how many are refused while the server is dead", last - first - asked, 204)
+check("… how many ask it until the breaker opens, and how many later as trials", (finding, asked - finding), (8, 43))
+check("… how many are refused after it has come back", sum(map(str.islower, noted[last:])), 0)
 ### BEGIN HIDDEN TESTS
-dice = np.random.default_rng(class_seed("circuit_breaker"))
+dice = np.random.default_rng(class_seed("CircuitBreaker"))
 seconds = np.cumsum(dice.choice([1, 20, 60, 100, 200, 300], 400))
 outcomes = dice.choice(["ok", "down", "slow", "bad"], 400, p=[0.55, 0.2, 0.15, 0.1])
 calls = [(int(s), str(o)) for s, o in zip(seconds, outcomes)]
@@ -319,7 +333,7 @@ check("A quarter failed, of eight", drive(at(*range(6), outcome="ok") + at(6, 7)
 ### END HIDDEN TESTS
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Let it close again: after the cool-down the first call goes through as a trial, or one bad minute lasts for ever.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -355,7 +369,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Count the cool-down from the moment it opened; if each refused call starts it anew, a busy caller never gets back in.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -394,7 +408,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Ask once: retries multiply the calls just when the server can bear them least, which is a retry storm.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -438,48 +452,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
-# Do not ask while it is open, not even to see whether the server is back: those calls are the storm it should stop.
-class CircuitBreaker:
-    def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
-        self.window, self.minimum, self.rate = window, minimum, rate
-        self.cooldown, self.trials = cooldown, trials
-        self.state = "closed"
-        self.results, self.opened, self.passed = [], None, 0
-
-    def call(self, now, ask):
-        if self.state == "open":
-            if now - self.opened < self.cooldown:
-                try:
-                    return ask()
-                except Exception:
-                    raise Refused from None
-            self.state, self.passed = "half-open", 0
-        try:
-            answer = ask()
-        except ValueError:
-            raise
-        except Exception:
-            self.note(now, True)
-            raise
-        self.note(now, False)
-        return answer
-
-    def note(self, now, failed):
-        if self.state == "half-open":
-            self.passed += not failed
-            if failed:
-                self.state, self.opened = "open", now
-            elif self.passed == self.trials:
-                self.state, self.results = "closed", []
-            return
-        self.results = [(t, f) for t, f in self.results if now - t < self.window] + [(now, failed)]
-        failures = sum(f for _, f in self.results)
-        if len(self.results) >= self.minimum and failures >= self.rate * len(self.results):
-            self.state, self.opened = "open", now
-
-
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Judge by the share that failed: a server that fails every second call never fails five times in a row.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -519,7 +492,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Forget results as they reach the age of `window`: a failure of this morning says nothing about the server now.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -557,7 +530,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Wait for `minimum` results before you judge: one failure of one call is a share of 100 %.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -595,7 +568,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Ask for `trials` successes: the first call after an outage may be lucky.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -633,7 +606,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Start a new cool-down when a trial fails; otherwise every later call is a trial.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -671,7 +644,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Forget the old results when it closes, or the failures before the outage's end open it at the next one.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -709,45 +682,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
-# Forget the trials too when it closes: every result so far goes, and the window starts empty.
-class CircuitBreaker:
-    def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
-        self.window, self.minimum, self.rate = window, minimum, rate
-        self.cooldown, self.trials = cooldown, trials
-        self.state = "closed"
-        self.results, self.opened, self.passed = [], None, 0
-
-    def call(self, now, ask):
-        if self.state == "open":
-            if now - self.opened < self.cooldown:
-                raise Refused
-            self.state, self.passed = "half-open", 0
-        try:
-            answer = ask()
-        except ValueError:
-            raise
-        except Exception:
-            self.note(now, True)
-            raise
-        self.note(now, False)
-        return answer
-
-    def note(self, now, failed):
-        if self.state == "half-open":
-            self.passed += not failed
-            if failed:
-                self.state, self.opened = "open", now
-            elif self.passed == self.trials:
-                self.state, self.results = "closed", [(now, False)] * self.trials
-            return
-        self.results = [(t, f) for t, f in self.results if now - t < self.window] + [(now, failed)]
-        failures = sum(f for _, f in self.results)
-        if len(self.results) >= self.minimum and failures >= self.rate * len(self.results):
-            self.state, self.opened = "open", now
-
-
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # A bad request is the caller's fault: counted as a failure, one client with a typing error cuts off everybody.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -783,7 +718,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # A bad request is no success either: counted as one it dilutes the failures, and closes the breaker too early.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -822,7 +757,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # Pass the exception on: a caller that gets None cannot tell that nobody answered.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -860,7 +795,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # A share of exactly `rate` opens it.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -898,45 +833,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
-# A result that is exactly `window` seconds old no longer counts.
-class CircuitBreaker:
-    def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
-        self.window, self.minimum, self.rate = window, minimum, rate
-        self.cooldown, self.trials = cooldown, trials
-        self.state = "closed"
-        self.results, self.opened, self.passed = [], None, 0
-
-    def call(self, now, ask):
-        if self.state == "open":
-            if now - self.opened < self.cooldown:
-                raise Refused
-            self.state, self.passed = "half-open", 0
-        try:
-            answer = ask()
-        except ValueError:
-            raise
-        except Exception:
-            self.note(now, True)
-            raise
-        self.note(now, False)
-        return answer
-
-    def note(self, now, failed):
-        if self.state == "half-open":
-            self.passed += not failed
-            if failed:
-                self.state, self.opened = "open", now
-            elif self.passed == self.trials:
-                self.state, self.results = "closed", []
-            return
-        self.results = [(t, f) for t, f in self.results if now - t <= self.window] + [(now, failed)]
-        failures = sum(f for _, f in self.results)
-        if len(self.results) >= self.minimum and failures >= self.rate * len(self.results):
-            self.state, self.opened = "open", now
-
-
-# %% mistake="circuit_breaker"
+# %% mistake="CircuitBreaker"
 # The call that comes exactly `cooldown` seconds after it opened goes through.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -974,45 +871,7 @@ class CircuitBreaker:
             self.state, self.opened = "open", now
 
 
-# %% mistake="circuit_breaker"
-# Look after every result: a success can be the one that makes the results enough to judge.
-class CircuitBreaker:
-    def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
-        self.window, self.minimum, self.rate = window, minimum, rate
-        self.cooldown, self.trials = cooldown, trials
-        self.state = "closed"
-        self.results, self.opened, self.passed = [], None, 0
-
-    def call(self, now, ask):
-        if self.state == "open":
-            if now - self.opened < self.cooldown:
-                raise Refused
-            self.state, self.passed = "half-open", 0
-        try:
-            answer = ask()
-        except ValueError:
-            raise
-        except Exception:
-            self.note(now, True)
-            raise
-        self.note(now, False)
-        return answer
-
-    def note(self, now, failed):
-        if self.state == "half-open":
-            self.passed += not failed
-            if failed:
-                self.state, self.opened = "open", now
-            elif self.passed == self.trials:
-                self.state, self.results = "closed", []
-            return
-        self.results = [(t, f) for t, f in self.results if now - t < self.window] + [(now, failed)]
-        failures = sum(f for _, f in self.results)
-        if failed and len(self.results) >= self.minimum and failures >= self.rate * len(self.results):
-            self.state, self.opened = "open", now
-
-
-# %% alternative="circuit_breaker"
+# %% alternative="CircuitBreaker"
 # A log of results, read again at every call; a state that is worked out and not moved along.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -1046,7 +905,7 @@ class CircuitBreaker:
                 self.until = now + cooldown
 
 
-# %% alternative="circuit_breaker"
+# %% alternative="CircuitBreaker"
 # One method per state.
 class CircuitBreaker:
     def __init__(self, window=600, minimum=5, rate=0.5, cooldown=300, trials=2):
@@ -1090,9 +949,10 @@ class CircuitBreaker:
 
 
 # %% [markdown]
-# On 17 December the breaker spares 204 of the 255 callers the wait. The other 51 reach the dead server: the first
-# five, and then a trial about every five minutes. That is the price of noticing that it is back: when it is, nobody
-# is refused.
+# On 17 December the breaker spares 204 of the 255 callers the wait. Eight find out that the server is gone, not five:
+# the good results of the ten minutes before still count. Then come 43 trials, one about every five minutes: the price
+# of noticing that it is back. Here one fell on that very minute; in general callers are refused for up to one more
+# cool-down.
 
 # %% [markdown]
 # ## Exercise 2: answer every request
@@ -1106,9 +966,10 @@ class CircuitBreaker:
 # Return three things: the name of the rung that answered, its probability, and whether to warn.
 
 # %% [markdown]
-# - Go down the ladder to the first rung that gives a number from 0 to 1 (numpy's numbers are numbers). Whatever else
-#   it returns, and whatever `Exception` it raises, go on to the next. What is not an `Exception`, such as the
-#   `KeyboardInterrupt` of somebody who stops the program, is not yours to catch.
+# - Go down the ladder to the first rung that gives a number from 0 to 1 (Python's or numpy's; a text or a list is none,
+#   and an array, `True` or another kind of number never comes). Whatever else it returns, and whatever `Exception` it
+#   raises, go on to the next. What is not an `Exception`, such as the `KeyboardInterrupt` of somebody who stops the
+#   program, is not yours to catch.
 # - Ask a rung only if it could take its whole `limit` and the caller would still be in time; otherwise pass it over.
 #   Just in time is in time. Nobody is asked twice.
 # - Warn if the probability is at least the threshold of the rung that gave it.
@@ -1182,8 +1043,9 @@ check(
     ladder(model(KeyError), previous(), rates)[0],
     ("previous", 0.25, False),
 )
-strange = [None, float("nan"), 1.7, -0.1, "n/a", float("inf"), [0.3, 0.4]]
-check("What is no probability: who answers", [ladder(model(x), previous())[0][0] for x in strange], ["previous"] * 7)
+strange = [None, float("nan"), 1.7, -0.1, "n/a", "0.4", float("inf"), [0.3, 0.4], [0.3], {}]
+check("What is no probability: who answers", [ladder(model(x), previous())[0][0] for x in strange], ["previous"] * 10)
+check("A hair below the threshold", ladder(model(0.199999), previous())[0], ("model", 0.199999, False))
 check("Nought is a probability", ladder(model(0.0), previous())[0], ("model", 0.0, False))
 whole = [1, np.float32(0.25), np.float64(0.5), np.int64(0)]
 check("Numpy's and whole numbers too", [ladder(model(x), previous())[0][1] for x in whole], [1, 0.25, 0.5, 0])
@@ -1210,11 +1072,35 @@ check(
 )
 check("Nobody answers", ladder(model(OSError), previous(None)), (("constant", 0.9, False), ["model", "previous"], 40))
 check("No ladder at all", ladder(), (("constant", 0.9, False), [], 0))
-try:
-    stopped = str(ladder(model(KeyboardInterrupt), previous())[0])
-except KeyboardInterrupt:
-    stopped = "stopped"
-check("Somebody stops the program while the model is asked", stopped, "stopped")
+own = type("Melted", (Exception,), {})
+check("An exception of the model's own", ladder(model(own), previous(0.5))[0], ("previous", 0.5, True))
+stopped = []
+for stop in (KeyboardInterrupt, SystemExit):
+    try:
+        stopped.append(ladder(model(stop), previous())[0][0])
+    except BaseException as error:
+        stopped.append(type(error).__name__)
+check("Somebody stops the program while the model is asked", stopped, ["KeyboardInterrupt", "SystemExit"])
+tables = [
+    (outage["2, km"], float(NEW["threshold"])),
+    (outage["1, miles"], float(OLD["threshold"])),
+    (outage.rate, RATE_THRESHOLD),
+]
+said = []
+for flight, second in outage.second.items():
+    comes = [p[flight] for p, _ in tables]
+    comes[0] = ConnectionError
+    comes[1] = TimeoutError if second < 7_200 else comes[1]
+    limits = [t for _, t in tables]
+    said.append(
+        ladder(*((name, p, 30, 80, t) for name, p, t in zip(("release 2", "release 1", "rates"), comes, limits)))[0]
+    )
+check(
+    "17 December, release 1 down until two: who answers",
+    Counter(name for name, _, _ in said),
+    {"rates": 122, "release 1": 133},
+)
+check("… and how many are warned", sum(bool(warn) for _, _, warn in said), 157)
 ### BEGIN HIDDEN TESTS
 dice = np.random.default_rng(class_seed("answer"))
 drawn = []
@@ -1236,26 +1122,6 @@ for rungs in drawn:
     expected.append([*got, spent])
 ### END EXPECTED
 check("Three hundred ladders at random", [[*said, ms] for said, _, ms in (ladder(*r) for r in drawn)], expected)
-tables = [
-    (outage["2, km"], float(NEW["threshold"])),
-    (outage["1, miles"], float(OLD["threshold"])),
-    (outage.rate, RATE_THRESHOLD),
-]
-said = []
-for flight, second in outage.second.items():
-    comes = [p[flight] for p, _ in tables]
-    comes[0] = ConnectionError
-    comes[1] = TimeoutError if second < 7_200 else comes[1]
-    limits = [t for _, t in tables]
-    said.append(
-        ladder(*((name, p, 30, 80, t) for name, p, t in zip(("release 2", "release 1", "rates"), comes, limits)))[0]
-    )
-check(
-    "17 December, release 1 down until two: who answers",
-    Counter(name for name, _, _ in said),
-    {"rates": 122, "release 1": 133},
-)
-check("… and how many are warned", sum(bool(warn) for _, _, warn in said), 157)
 ### END HIDDEN TESTS
 
 
@@ -1481,44 +1347,6 @@ def answer(flight, rungs, constant, clock, patience=250):
 
 
 # %% mistake="answer"
-# Ask a rung once: a second try takes the time that the next rung needs.
-def answer(flight, rungs, constant, clock, patience=250):
-    start = clock()
-    for rung in rungs:
-        if clock() - start + rung.limit > patience:
-            continue
-        try:
-            try:
-                p = rung.ask(flight)
-            except OSError:
-                p = rung.ask(flight)
-            good = bool(0 <= p <= 1)
-        except Exception:
-            continue
-        if good:
-            return rung.name, p, p >= rung.threshold
-    return "constant", constant, False
-
-
-# %% mistake="answer"
-# Reject what is no probability; cut to 0 or 1 a broken model would sound perfectly sure.
-def answer(flight, rungs, constant, clock, patience=250):
-    start = clock()
-    for rung in rungs:
-        if clock() - start + rung.limit > patience:
-            continue
-        try:
-            p = rung.ask(flight)
-            p = min(max(p, 0), 1)
-            good = bool(0 <= p <= 1)
-        except Exception:
-            continue
-        if good:
-            return rung.name, p, p >= rung.threshold
-    return "constant", constant, False
-
-
-# %% mistake="answer"
 # Take numpy's numbers for numbers: most models give them.
 def answer(flight, rungs, constant, clock, patience=250):
     start = clock()
@@ -1552,23 +1380,6 @@ def answer(flight, rungs, constant, clock, patience=250):
     return "constant", constant, constant >= rungs[-1].threshold if rungs else False
 
 
-# %% mistake="answer"
-# Stop at the first rung that answers: those below it are for when it does not.
-def answer(flight, rungs, constant, clock, patience=250):
-    start, said = clock(), []
-    for rung in rungs:
-        if clock() - start + rung.limit > patience:
-            continue
-        try:
-            p = rung.ask(flight)
-            good = bool(0 <= p <= 1)
-        except Exception:
-            continue
-        if good:
-            said.append((rung.name, p, p >= rung.threshold))
-    return said[0] if said else ("constant", constant, False)
-
-
 # %% alternative="answer"
 # A helper that turns every failure into None, and recursion down the ladder.
 def answer(flight, rungs, constant, clock, patience=250):
@@ -1578,7 +1389,7 @@ def answer(flight, rungs, constant, clock, patience=250):
 
     def probability():
         try:
-            p = np.float64(first.ask(flight))
+            p = np.float64(first.ask(flight) + 0)  # no text can be added to
             return p if p >= 0 and p <= 1 else None
         except Exception:
             return None
@@ -1610,8 +1421,8 @@ def answer(flight, rungs, constant, clock, patience=250):
 
 
 # %% [markdown]
-# With release 1 down until two as well, the rates carry two hours and release 1 the other two. Nobody went without an
-# answer, and each answer says whose it was: a ladder that hides its rung hides an outage.
+# With release 1 down until two as well, the rates answered 122 requests and release 1 the other 133. Nobody went
+# without an answer, and each answer says whose it was: a ladder that hides its rung hides an outage.
 
 # %% [markdown]
 # ## When the release is the failure
@@ -1637,9 +1448,10 @@ plt.show()
 print(f"the mean of seven days passes 0.03 on {alarm} December")
 
 # %% [markdown]
-# For a week the new release looks as good or better. Then the bars grow, and on a few days it loses a lot. Had the
-# desk agreed beforehand on a limit of 0.03 for the mean of seven days, it would have been told in the night after the
-# 11th: a trigger for a rollback on the 12th. But back to what?
+# For a week the new release looks about as good, or better. Then the bars grow, and on a few days it loses a lot. Had
+# the desk agreed beforehand on a limit of 0.03 for the mean of seven days, it would have been told in the night after
+# the 11th: a trigger for a rollback on the 12th. (We set the limit after seeing the plot. A real one has to stand clear
+# of how much such means differ while nothing is wrong.) But back to what?
 
 # %%
 rest = now[now.day > alarm]
@@ -1660,7 +1472,7 @@ for release in (OLD, NEW):
 # In an MLflow registry a *registered model* has numbered versions, a version has tags, and an *alias* points to one
 # version. We keep two registered models: `late`, the models themselves, and `release`, whose versions name a model
 # (their source) and carry in their tags what belongs to it. The desk reads one thing: the release under the alias
-# `champion`.
+# `champion`. To ask for an alias that points nowhere raises `MlflowException`.
 
 
 # %%
@@ -1703,8 +1515,8 @@ with desk(OLD, NEW) as client:
     def move():
         client.set_registered_model_alias("release", "champion", "1")
 
-    for step in crash.everywhere(move, registry.writes):
-        print(f"killed at write {step}:", serving(client))
+    for _, point in zip(crash.everywhere(move, registry.writes), ("statement", "commit")):
+        print(f"killed before the {point}:", serving(client))
     print("not killed:", serving(client))
 
 # %% [markdown]
@@ -1749,16 +1561,18 @@ WHOLE = [f"late-{r['model']}, {r['features']}, {r['threshold']}" for r in (OLD, 
 # ## Exercise 3: promote a release
 #
 # `promote(client, parts)` lets a new release serve. `parts` is a dict of three texts: the number of the `model`, the
-# name of its `features`, and the `threshold`. It may be killed at any moment. Then what serves is the old release
-# whole or the new one whole; and running it again with the same parts finishes the work.
+# name of its `features`, and the `threshold`; it is not yours to change. You may be killed at any moment. Then what
+# serves is the old release whole (nothing, before the first) or the new one whole; and running it again with the same
+# parts finishes the work.
 
 # %% [markdown]
 # - A release is a version of `release`. Its source is `models:/late/N`; its tags are the three parts and, if a
 #   release served before, `replaces`: that one's number, as a text. What has served is never changed.
 # - The desk reads what `serving` reads. Once something serves, something always does.
 # - If the release that serves has these very parts, there is nothing to do.
-# - One with these parts that `replaces` the one now serving may be left over from a run that was killed: use it, and
-#   make no second one. One with these parts that replaces another is history: leave it.
+# - One with these parts that `replaces` the one now serving (or nothing, if nothing serves) is left over from a run
+#   that was killed, or was rolled back: use it, and make no second one. One with these parts that replaces another is
+#   history: leave it, and make a new one. What a kill left half-tagged may lie about, but never serves.
 # - If one of the three parts is missing or empty, raise `ValueError` and change nothing.
 
 # %% [markdown]
@@ -1789,63 +1603,69 @@ def promote(client, parts):
 
 
 # %% check="promote" points=5
-TUNED = OLD | {"features": "miles2", "threshold": "0.3500"}
-seen = {}
+TUNED = OLD | {"features": "miles2"}
+LATER = NEW | {"threshold": "0.3500"}
+seen, mine = {}, dict(NEW)
+
+
+def kept(client):
+    """The tags of every release, by number."""
+    return {int(v.version): v.tags for v in client.search_model_versions("name='release'")}
+
+
 with desk() as client:
     promote(client, OLD)
-    seen["first"], state = look(client), registry.state(client)
-    promote(client, NEW)
+    seen["first"] = look(client)
+    promote(client, mine)
     seen["second"] = look(client)
-    promote(client, NEW)
+    promote(client, mine)
     seen["twice"] = look(client)
-    seen["old one"] = client.get_model_version("release", "1").tags
     seen["half"] = raised(lambda: promote(client, {"model": "3", "features": "km"}))
     seen["empty"] = raised(lambda: promote(client, {"model": "3", "features": "", "threshold": "0.3"}))
-    seen["after"] = len(client.search_model_versions("name='release'")), serving(client)
+    seen["after"] = len(kept(client)), serving(client)
+    put(client, LATER | {"replaces": "2"})
+    client.set_registered_model_alias("release", "champion", "1")  # 3 is rolled back, and 2
+    state = registry.state(client)
+    for parts in (LATER, NEW, TUNED, OLD):
+        promote(client, parts)
+    seen["history"] = kept(client)
     registry.restore(client, state)
-    killed = after_kills(client, lambda: promote(client, NEW))
+    promote(client, NEW)
+    seen["anew"] = look(client)
     registry.restore(client, state)
-    mixed = after_kills(client, lambda: promote(client, TUNED))
-    tuned = look(client)
+    killed = after_kills(client, lambda: promote(client, TUNED))
 check("The first release of all", seen["first"], f"{WHOLE[0]}; replaces None; made once")
 check("The second takes over", seen["second"], f"{WHOLE[1]}; replaces 1; made once")
 check("The second, promoted twice", seen["twice"], f"{WHOLE[1]}; replaces 1; made once")
-check("The first is as it was", seen["old one"], OLD)
+check("The parts that were handed in are as they were", mine, NEW)
 check("A release without a threshold is refused", seen["half"], ValueError)
 check("One whose features have no name, too", seen["empty"], ValueError)
 check("… and nothing is left behind", seen["after"], (2, WHOLE[1]))
+story = [(OLD, None), (NEW, 1), (LATER, 2), (LATER, 1), (NEW, 4), (TUNED, 5), (OLD, 6)]
 check(
-    "Killed before each commit: what served is whole",
-    killed[0],
-    satisfies("names the old release, or the old and the new, and nothing else", lambda x: x in (WHOLE[:1], WHOLE)),
+    "Releases 3 and 2 were rolled back; then the parts of 3, those of 2, other features of model 1, the parts of 1",
+    seen["history"],
+    {n: parts | ({"replaces": str(old)} if old else {}) for n, (parts, old) in enumerate(story, 1)},
 )
-check("Killed before each commit, and run again", killed[1], [f"{WHOLE[1]}; replaces 1; made once"])
-check("The same model, other features and threshold", tuned, "late-1, miles2, 0.3500; replaces 1; made once")
 check(
-    "… killed on the way: no mixture",
-    mixed[0],
+    "The same model with other features, killed before each commit: what served is whole",
+    killed[0],
     satisfies(
         "names the old release, or the old and the new, and nothing else",
-        lambda x: x in (WHOLE[:1], [WHOLE[0], "late-1, miles2, 0.3500"]),
+        lambda x: x in (WHOLE[:1], [WHOLE[0], f"late-1, miles2, {OLD['threshold']}"]),
     ),
 )
-check("… and run again", mixed[1], ["late-1, miles2, 0.3500; replaces 1; made once"])
+check("… and run again", killed[1], [f"late-1, miles2, {OLD['threshold']}; replaces 1; made once"])
+check("Release 2, rolled back, is promoted anew", seen["anew"], f"{WHOLE[1]}; replaces 1; made once")
 ### BEGIN HIDDEN TESTS
 with desk() as client:
-    killed = after_kills(client, lambda: promote(client, OLD))
-    put(client, NEW | {"replaces": "1"})
-    client.set_registered_model_alias("release", "champion", "1")
-    promote(client, NEW)
-    anew = look(client)
-    promote(client, OLD)
-    back, history = look(client), client.get_model_version("release", "1").tags
-    promote(client, NEW)
-    forth = look(client)
-check("Killed while it made the first release", killed[1], [f"{WHOLE[0]}; replaces None; made once"])
-check("Promoted anew after a way back", anew, f"{WHOLE[1]}; replaces 1; made once")
-check("Back to the first parts by a new release", back, f"{WHOLE[0]}; replaces 2; made once")
-check("The release of history is as it was", history, OLD)
-check("And forth again", forth, f"{WHOLE[1]}; replaces 3; made once")
+    killed = after_kills(client, lambda: promote(client, NEW))
+check(
+    "Killed while it made the first release: what served is nothing, or whole",
+    killed[0],
+    satisfies("names nothing, or nothing and the new release", lambda x: x in (["nothing"], [WHOLE[1], "nothing"])),
+)
+check("… and the first release run again", killed[1], [f"{WHOLE[1]}; replaces None; made once"])
 ### END HIDDEN TESTS
 
 
@@ -2011,26 +1831,6 @@ def promote(client, parts):
 
 
 # %% mistake="promote"
-# Check before the first write, not after: what is refused must leave nothing behind.
-def promote(client, parts):
-
-    tags = dict(parts)
-    try:
-        now = client.get_model_version_by_alias("release", "champion")
-        if parts.items() <= now.tags.items():
-            return
-        tags["replaces"] = str(now.version)
-    except MlflowException:  # the first release
-        pass
-    made = [v for v in client.search_model_versions("name='release'") if v.tags == tags]
-    if not made:
-        made = [client.create_model_version("release", f"models:/late/{parts['model']}", tags=tags)]
-    if not all(parts.get(name) for name in ("model", "features", "threshold")):
-        raise ValueError(f"A release names its model, features and threshold, not {parts}.")
-    client.set_registered_model_alias("release", "champion", str(made[0].version))
-
-
-# %% mistake="promote"
 # An empty name is a missing one: check that each part is there and says something.
 def promote(client, parts):
     if not all(name in parts for name in ("model", "features", "threshold")):
@@ -2087,26 +1887,6 @@ def promote(client, parts):
     client.set_registered_model_alias("release", "champion", str(made[0].version))
 
 
-# %% mistake="promote"
-# Take the new model as the source: the tags are only words, the source is what is loaded.
-def promote(client, parts):
-    if not all(parts.get(name) for name in ("model", "features", "threshold")):
-        raise ValueError(f"A release names its model, features and threshold, not {parts}.")
-    tags = dict(parts)
-    try:
-        now = client.get_model_version_by_alias("release", "champion")
-        if parts.items() <= now.tags.items():
-            return
-        tags["replaces"] = str(now.version)
-    except MlflowException:  # the first release
-        pass
-    made = [v for v in client.search_model_versions("name='release'") if v.tags == tags]
-    if not made:
-        source = f"models:/late/{now.tags['model']}" if "replaces" in tags else f"models:/late/{parts['model']}"
-        made = [client.create_model_version("release", source, tags=tags)]
-    client.set_registered_model_alias("release", "champion", str(made[0].version))
-
-
 # %% alternative="promote"
 # Tags one by one, on a release that nobody reads yet; the alias last. A half-written one is never taken up.
 def promote(client, parts):
@@ -2131,8 +1911,8 @@ def promote(client, parts):
 
 # %% [markdown]
 # The order is the whole art: first write what nobody reads yet, then move the one thing that everybody reads, and let
-# there be nothing after it that matters. Three pointers, for model, features and threshold, can never do this:
-# between any two of them the desk reads a mixture.
+# there be nothing after it that matters. Three pointers, for model, features and threshold, moved by three calls,
+# cannot do this: between any two of them the desk reads a mixture.
 
 # %% [markdown]
 # ## Exercise 4: roll back
@@ -2142,9 +1922,9 @@ def promote(client, parts):
 
 # %% [markdown]
 # - Move the alias. No release is made, changed or deleted: the bad one is evidence.
-# - If `version` is not the release that serves, change nothing. So a second run does not go one release too far, and
-#   two people who roll back the same release do it once.
-# - If it replaced nothing, raise `LookupError` and change nothing.
+# - If `version` is not the release that serves (or is none), change nothing. So a second run does not go one release
+#   too far, and two people who roll back the same release do it once.
+# - If it serves and replaced nothing, raise `LookupError` and change nothing.
 # - `version` may be a number or a text. Return the number of the release that serves in the end, as either; something
 #   serves whenever this is called.
 
@@ -2169,7 +1949,7 @@ BAD = NEW | {"replaces": "1"}
 THIRD = {"model": "3", "features": "km", "threshold": "0.2500"}
 
 
-def kept(client):
+def every(client):
     """The tags of every release, by number."""
     return {int(v.version): v.tags for v in client.search_model_versions("name='release'")}
 
@@ -2180,22 +1960,20 @@ with desk(OLD, BAD) as client:
     seen["came"] = int(roll_back(client, 2))
     seen["serves"] = serving(client)
     seen["again"] = int(roll_back(client, 2)), serving(client)
-    seen["kept"] = kept(client)
+    seen["kept"] = every(client)
     seen["first"] = raised(lambda: roll_back(client, 1))
     seen["still"] = serving(client)
-    registry.restore(client, start)
-    killed = after_kills(client, lambda: roll_back(client, 2))
-    registry.restore(client, start)
     put(client, THIRD | {"replaces": "1"})
     roll_back(client, "3")
     seen["third"] = serving(client)
     registry.restore(client, start)
     put(client, THIRD | {"replaces": "2"})
-    roll_back(client, 1)
-    seen["other"] = serving(client)
+    seen["other"] = [int(roll_back(client, version)) for version in (2, 1, 99)], serving(client)
     roll_back(client, 3)
     roll_back(client, 2)
     seen["two"] = serving(client)
+    registry.restore(client, start)
+    killed = after_kills(client, lambda: roll_back(client, 2))
 check("Model, features and threshold are back", seen["serves"], WHOLE[0])
 check("It says which release serves", seen["came"], 1)
 check("Rolled back again: it does not serve any more", seen["again"], (1, WHOLE[0]))
@@ -2203,7 +1981,11 @@ check("Every release is still there, as it was", seen["kept"], {1: OLD, 2: BAD})
 check("The first has nothing to go back to", seen["first"], LookupError)
 check("… and goes on serving", seen["still"], WHOLE[0])
 check("Release 3 replaced 1, after 2 had been rolled back", seen["third"], WHOLE[0])
-check("A release that does not serve is rolled back", seen["other"], "late-3, km, 0.2500")
+check(
+    "Release 3 serves, and 2, which it replaced, is rolled back; then 1; then 99, which is none",
+    seen["other"],
+    ([3, 3, 3], "late-3, km, 0.2500"),
+)
 check("Two releases back, each by its number", seen["two"], WHOLE[0])
 check(
     "Killed before each commit of the way back: what served is whole",
@@ -2211,23 +1993,15 @@ check(
     satisfies("names release 2, or releases 1 and 2, and nothing else", lambda x: x in (WHOLE[1:], WHOLE)),
 )
 check("Killed before each commit of the way back, and run again", killed[1], [f"{WHOLE[0]}; replaces None; made once"])
-### BEGIN EXPECTED
-with desk(OLD, BAD) as client:
-    tool = after_kills(client, lambda: client.set_registered_model_alias("release", "champion", "1"))
-### END EXPECTED
-check(
-    "What was seen is what MLflow's bare move of the alias shows",
-    sorted(killed[0] + killed[1]),
-    sorted(tool[0] + tool[1]),
-)
 ### BEGIN HIDDEN TESTS
 with desk(OLD, BAD, THIRD | {"replaces": "2"}, OLD | {"replaces": "3"}) as client:
-    killed = after_kills(client, lambda: roll_back(client, "4"))
+    roll_back(client, "4")
+    back = look(client)
     client.set_registered_model_alias("release", "champion", "2")
     roll_back(client, 2)
     tags = client.get_model_version_by_alias("release", "champion").tags
 p = predict(models[tags["model"]], inputs[tags["features"]].loc[outage.index])
-check("Release 4 has the parts of 1, and replaced 3", killed[1], ["late-3, km, 0.2500; replaces 2; made once"])
+check("Release 4 has the parts of 1, and replaced 3", back, "late-3, km, 0.2500; replaces 2; made once")
 check("17 December: how many the desk warns after it", int((p >= float(tags["threshold"])).sum()), 243)
 ### END HIDDEN TESTS
 
@@ -2289,18 +2063,6 @@ def roll_back(client, version):
 
 
 # %% mistake="roll_back"
-# Look at what serves, not at what was asked: a release that does not serve cannot be taken out of service.
-def roll_back(client, version):
-    now = client.get_model_version_by_alias("release", "champion")
-    now = client.get_model_version("release", str(version))
-    back = now.tags.get("replaces")
-    if back is None:
-        raise LookupError(f"Release {version} replaced nothing.")
-    client.set_registered_model_alias("release", "champion", back)
-    return back
-
-
-# %% mistake="roll_back"
 # Move the alias in one go: between deleting and setting it nothing serves.
 def roll_back(client, version):
     now = client.get_model_version_by_alias("release", "champion")
@@ -2342,20 +2104,6 @@ def roll_back(client, version):
 
 
 # %% mistake="roll_back"
-# With nothing to go back to, leave what serves alone: a bad release is better than none.
-def roll_back(client, version):
-    now = client.get_model_version_by_alias("release", "champion")
-    if int(now.version) != int(version):
-        return now.version
-    back = now.tags.get("replaces")
-    if back is None:
-        client.delete_registered_model_alias("release", "champion")
-        raise LookupError(f"Release {version} replaced nothing.")
-    client.set_registered_model_alias("release", "champion", back)
-    return back
-
-
-# %% mistake="roll_back"
 # Compare the versions as one kind of thing: a text is never equal to a number.
 def roll_back(client, version):
     now = client.get_model_version_by_alias("release", "champion")
@@ -2382,20 +2130,6 @@ def roll_back(client, version):
     made = client.create_model_version("release", f"models:/late/{old['model']}", tags=tags)
     client.set_registered_model_alias("release", "champion", str(made.version))
     return made.version
-
-
-# %% mistake="roll_back"
-# Leave the tags alone: whoever wipes `replaces` takes away the next one's way back.
-def roll_back(client, version):
-    now = client.get_model_version_by_alias("release", "champion")
-    if int(now.version) != int(version):
-        return now.version
-    back = now.tags.get("replaces")
-    if back is None:
-        raise LookupError(f"Release {version} replaced nothing.")
-    client.set_registered_model_alias("release", "champion", back)
-    client.delete_model_version_tag("release", str(now.version), "replaces")
-    return back
 
 
 # %% alternative="roll_back"
@@ -2430,15 +2164,20 @@ def roll_back(client, version):
 
 # %%
 with registry.new() as client:
-    stored = {registry.save(client, models["1"]): "1", registry.save(client, models["2"]): "2"}
+    for name in ("1", "2"):
+        registry.save(client, models[name])
     registry.promote(client, OLD)
     bad = registry.promote(client, NEW)
-    for action in ("release 2 serves on", "rolled back on the 12th"):
+
+    def measure(what):
         tags = registry.champion(client).tags
         p = predict(registry.load(client, tags["model"]), inputs[tags["features"]].loc[rest.index])
         loss = log_loss(rest.late, pd.Series(p, index=rest.index)).mean()
-        print(f"{action}: {(p >= float(tags['threshold'])).mean():.0%} warned, log loss {loss:.3f}")
-        registry.roll_back(client, bad)
+        print(f"{what}: {(p >= float(tags['threshold'])).mean():.0%} warned, log loss {loss:.3f}")
+
+    measure("release 2 serves on")
+    registry.roll_back(client, bad)
+    measure("rolled back on the 12th")
 
 
 # %% [markdown]
@@ -2453,13 +2192,14 @@ with registry.new() as client:
 # other, and returns the last state. What it needs to go on after a kill, it keeps in a file at `path` (a `Path`).
 
 # %% [markdown]
-# - Killed at any moment and called again with the same arguments, it goes on where it was: no item is lost or counted
-#   twice, and at most one is computed a second time.
+# - Killed at any moment and called again with the same arguments, in a new process (in which `hash` of a text is
+#   another number), it goes on where it was: no item is lost or counted twice, and at most one is computed again.
 # - Items are texts and may repeat. A state is a dict that JSON can hold. `step` gives a new one and leaves the old
 #   alone.
 # - Called once more after its end, it returns the result and computes nothing.
-# - A file that is cut short, empty, or in which a letter has changed is no checkpoint: start from the first item, and
-#   say nothing. Nor is one that was made for another list of items.
+# - If the file has been cut short, even to nothing, or a letter in it has changed, nothing unsound of it may get into
+#   the result. To start from the first item is always right. Print and raise nothing.
+# - If it was made for another list of items, even for the beginning of this one, start from the first item.
 # - What `step` raises goes on to the caller; what was done before it stays done.
 
 # %% [markdown]
@@ -2550,9 +2290,9 @@ def cut(sound):
 
 
 def changed(sound):
-    """The file with one letter or digit changed, for some thirty of them."""
+    """The file with one letter or digit changed, for up to sixty of them."""
     at = [i for i, byte in enumerate(sound) if chr(byte) in "qz0123456789"]
-    return [sound[:i] + bytes([sound[i] ^ 1]) + sound[i + 1 :] for i in at[:: len(at) // 30 + 1]]
+    return [sound[:i] + bytes([sound[i] ^ 1]) + sound[i + 1 :] for i in at[:: len(at) // 60 + 1]]
 
 
 seen = {}
@@ -2560,7 +2300,15 @@ with room() as (path, step, log, clear):
     seen["whole"] = resume(["a", "b", "c"], step, path)
     seen["once more"] = resume(["a", "b", "c"], step, path), log.read_text()
     seen["others"] = resume(["a", "x", "c"], step, path)
-    seen["fewer"] = resume(["a"], step, path)
+    seen["order"] = resume(["x", "c", "a"], step, path)
+    seen["joined"] = resume(["xc", "a"], step, path)
+    log.write_text("")
+    resume(["x", "ca"], step, path)
+    seen["joined"] = seen["joined"], log.read_text()
+    seen["fewer"] = resume(["x"], step, path)
+    log.write_text("")
+    resume(["x", "d"], step, path)
+    seen["more"] = log.read_text()
     clear()
     seen["bad"] = raised(lambda: resume(["a", "b", "?", "d"], step, path))
     log.write_text("")
@@ -2573,8 +2321,15 @@ check(
     seen["once more"],
     (seen["whole"], "abc"),
 )
-check("Yesterday's checkpoint was made for more items", seen["fewer"], {"all": "a", "parts": 1})
-check("… or for as many others", seen["others"], {"all": "axc", "parts": 3})
+check("The checkpoint was made for more items", seen["fewer"], {"all": "x", "parts": 1})
+check("… for as many others", seen["others"], {"all": "axc", "parts": 3})
+check("… for these, in another order", seen["order"], {"all": "xca", "parts": 3})
+check(
+    "… for the same letters in other items, twice: the first result, and what was computed the second time",
+    seen["joined"],
+    ({"all": "xca", "parts": 2}, "xca"),
+)
+check("… for fewer: what is computed", seen["more"], "xd")
 check("A step that raises", seen["bad"], ZeroDivisionError("a bad night"))
 check("… is all that is computed the next time", seen["bad again"][1], "?")
 check("No items", seen["nothing"], {})
@@ -2582,8 +2337,12 @@ ends, extra = survive(["a", "b", "a"])
 check("Killed whenever a file has changed, and run again", ends, [{"all": "aba", "parts": 3}])
 check("… and never more than one item computed again", extra, satisfies("is 0 or 1", lambda x: x in (0, 1)))
 check("The checkpoint cut short, anywhere", spoil(["a", "b"], cut), [{"all": "ab", "parts": 2}])
-check("A letter of it changed", spoil(["q", "z"], changed), [{"all": "qz", "parts": 2}])
+check("A letter of it changed", spoil(["q", "z", "q"], changed), [{"all": "qzq", "parts": 3}])
 ### BEGIN HIDDEN TESTS
+import io
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+
 hurt = now[now.day <= 3].groupby("day").hurts.sum()
 hurt = {f"{day} December": int(n) for day, n in hurt.items()}
 with TemporaryDirectory() as folder:
@@ -2600,6 +2359,19 @@ with room() as (path, step, log, clear):
     path.write_bytes(b"\xff\xfe\x00 no text at all")
     foreign = resume(("a", "b"), step, path)
 check("A file that is no text, and items in a tuple", foreign, {"all": "ab", "parts": 2})
+with room() as (path, step, log, clear):
+    resume(["a", "b"], step, path)
+    hash = {("a", "b"): 7}.get  # as in a new process: other numbers than before
+    resume(["a", "b"], step, path)
+    del hash
+    computed = log.read_text()
+check("Called again in a process with other hashes: what was computed in all", computed, "ab")
+said = io.StringIO()
+with redirect_stdout(said), redirect_stderr(said), warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", UserWarning)
+    spoil(["a"], cut)
+check("What is said about a torn checkpoint", said.getvalue(), "")
 ### END HIDDEN TESTS
 
 
@@ -2847,30 +2619,6 @@ def resume(items, step, path):
 
 
 # %% mistake="resume"
-# Bring back the state with the position: without it only the rest is added up.
-def resume(items, step, path):
-    done, state = 0, {}
-    try:
-        body, crc = path.read_text().rsplit("\n", 1)
-        saved = json.loads(body)
-        if int(crc) == zlib.crc32(body.encode()) and saved["items"] == list(items):
-            done = saved["done"]
-    except (OSError, ValueError):
-        pass
-    for item in items[done:]:
-        state = step(state, item)
-        done += 1
-        body = json.dumps({"items": list(items), "done": done, "state": state})
-        fresh = path.with_name("fresh")
-        with open(fresh, "w") as file:
-            file.write(f"{body}\n{zlib.crc32(body.encode())}")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    return state
-
-
-# %% mistake="resume"
 # Let what a step raises go on to the caller: an item that is passed over is lost without a word.
 def resume(items, step, path):
     done, state = 0, {}
@@ -2985,27 +2733,29 @@ def resume(items, step, path):
 
 # %% [markdown]
 # Our kill ends a process, not a machine: what a dead process has written, the operating system still brings to the
-# disk. Against a power failure one also needs `os.fsync` before the replacement. And a step with effects outside (a
-# mail, a booking) can only be made harmless to repeat, with an id that the other side knows it by.
+# disk. Against a power failure one also needs `os.fsync` of the file before the replacement, and of its folder after.
+# And a step with effects outside (a mail, a booking) can only be made harmless to repeat, with an id that the other
+# side knows it by.
 
 # %% [markdown]
 # ## Exercise 6: override by hand
 #
-# Sometimes a person knows better: the server answers, but nonsense, or a trial must wait for the engineer. Whoever is
-# on duty may force the breaker or the rung. Each order is written to a log and nothing is ever erased.
-# `override(orders, now)` reads the log and returns what is forced at `now` (`{target: value}`) and a verdict on each
-# order.
+# Sometimes a person knows better: the server answers, but nonsense, or the breaker must stay open until an engineer has
+# looked. Whoever is on duty may force the breaker or the rung. Each order is written to a log and nothing is ever
+# erased. `override(orders, now)` reads the log and returns what is forced at `now` (`{target: value}`) and a verdict on
+# each order.
 
 # %% [markdown]
-# An order is a dict: `at` and `until` (minutes since midnight), `who`, `why`, `target` and `value`; a key may be
-# missing or hold None. The log is in order of `at`. An order counts from `at` until just before `until`, if nothing
-# ends it earlier. A value of None *lifts*: the automatic decision is back, and no `until` is needed. The verdict is
-# the first of these that fits.
+# An order is a dict: `at` and `until` (minutes since midnight), `who`, `why`, `target` and `value`; a key other than
+# `at` may be missing, which is the same as None. The log is in order of `at`. An order counts from `at` until just
+# before `until`, if nothing ends it earlier. A value of None *lifts*: the automatic decision is back, and no `until`
+# is needed. The verdict is the first of these that fits.
 
 # %% [markdown]
 # 1. `"not yet"`: `at` is after `now`. (In an inquest one asks what was in force at two o'clock.)
-# 2. `"refused"`: `who` or `why` is missing or empty; the target or the value is not in `CHOICES`; or, unless it
-#    lifts, `until` is missing, not after `at`, or more than `LONGEST` after it. A refused order ends nothing.
+# 2. `"refused"`: `who` or `why` is missing or empty; the target is not in `CHOICES`; or, unless it lifts, the value is
+#    not among its target's choices, or `until` is missing, not after `at`, or more than `LONGEST` after it. A refused
+#    order ends nothing.
 # 3. `"lift"`: it lifts.
 # 4. `"ended by NAME"`: NAME's order, the next one for the same target that is not refused, came by now and before
 #    `until`. It ends the older order for good: what comes after does not bring it back.
@@ -3067,6 +2817,9 @@ check(
 check(
     "… and when it expires, the earlier one stays ended", override([hold, ben], 755), ({}, ["ended by Ben", "expired"])
 )
+check(
+    "… and later still: it was ended before it could expire", override([hold, ben], 900)[1], ["ended by Ben", "expired"]
+)
 check("What was in force before that", override([hold, ben], 739), ({"breaker": "open"}, ["in force", "not yet"]))
 check("Lifted", override([hold, rung, lift], 770), ({"rung": "rates"}, ["ended by Dee", "in force", "lift"]))
 late = order(790, 800, "breaker", "closed", "Eve")
@@ -3086,11 +2839,12 @@ faults = {
     "for eight hours and a minute": {"until": 1201},
     "for eight hours": {"until": 1200},
     "lifted by nobody": {"value": None, "who": None},
+    "an unknown target lifted": {"value": None, "target": "threshold"},
 }
 check(
     "What is refused",
     {name: override([hold | fault], 725)[1][0] for name, fault in faults.items()},
-    dict(zip(faults, ["refused"] * 8 + ["in force", "refused"])),
+    dict(zip(faults, ["refused"] * 8 + ["in force", "refused", "refused"])),
 )
 unsigned = order(740, 800, "breaker", "closed", who="")
 check("A refused order ends nothing", override([hold, unsigned], 745), ({"breaker": "open"}, ["in force", "refused"]))
@@ -3102,10 +2856,13 @@ check(
 )
 short = {"at": 720, "who": "Ana", "why": "a test", "target": "breaker", "value": "open"}
 check("A key is missing", override([short, {"at": 721}], 730), ({}, ["refused", "refused"]))
+bare = {"at": 760, "who": "Dee", "why": "repaired", "target": "breaker"}
+check("No `value` is None too: it lifts", override([hold, bare], 770), ({}, ["ended by Dee", "lift"]))
 ### BEGIN HIDDEN TESTS
 check(
     "An order for another target ends nothing", override([hold, rung | {"at": 721}], 725)[1], ["in force", "in force"]
 )
+check("A lift with an `until`, which it does not need", override([lift | {"until": 700}], 770), ({}, ["lift"]))
 check("A lift of what has expired", override([hold, lift | {"at": 790}], 791), ({}, ["expired", "lift"]))
 check(
     "Two in one minute: the later in the log",
@@ -3264,52 +3021,6 @@ def override(orders, now):
 
 
 # %% mistake="override"
-# Exactly `LONGEST` is allowed.
-def override(orders, now):
-    verdicts, last = [], {}
-    for n, order in enumerate(orders):
-        at, until, target, value = (order.get(key) for key in ("at", "until", "target", "value"))
-        good = order.get("who") and order.get("why") and target in CHOICES
-        if value is not None:
-            good = good and value in CHOICES[target] and until is not None and at < until < at + LONGEST
-        if at > now:
-            verdicts.append("not yet")
-            continue
-        if not good:
-            verdicts.append("refused")
-            continue
-        if target in last and verdicts[last[target]] != "lift" and at < orders[last[target]]["until"]:
-            verdicts[last[target]] = f"ended by {order['who']}"
-        verdicts.append("lift" if value is None else "expired" if until <= now else "in force")
-        last[target] = n
-    forced = {o["target"]: o["value"] for o, verdict in zip(orders, verdicts) if verdict == "in force"}
-    return forced, verdicts
-
-
-# %% mistake="override"
-# Refuse an order that ends as it begins, or before: it is a slip of the pen.
-def override(orders, now):
-    verdicts, last = [], {}
-    for n, order in enumerate(orders):
-        at, until, target, value = (order.get(key) for key in ("at", "until", "target", "value"))
-        good = order.get("who") and order.get("why") and target in CHOICES
-        if value is not None:
-            good = good and value in CHOICES[target] and until is not None and at <= until <= at + LONGEST
-        if at > now:
-            verdicts.append("not yet")
-            continue
-        if not good:
-            verdicts.append("refused")
-            continue
-        if target in last and verdicts[last[target]] != "lift" and at < orders[last[target]]["until"]:
-            verdicts[last[target]] = f"ended by {order['who']}"
-        verdicts.append("lift" if value is None else "expired" if until <= now else "in force")
-        last[target] = n
-    forced = {o["target"]: o["value"] for o, verdict in zip(orders, verdicts) if verdict == "in force"}
-    return forced, verdicts
-
-
-# %% mistake="override"
 # Leave out what comes after `now`: read at two o'clock, an order of three o'clock has not been given.
 def override(orders, now):
     verdicts, last = [], {}
@@ -3364,36 +3075,6 @@ def override(orders, now):
         good = order.get("who") and order.get("why") and target in CHOICES
         if True:
             good = good and value in CHOICES[target] and until is not None and at < until <= at + LONGEST
-        if at > now:
-            verdicts.append("not yet")
-            continue
-        if not good:
-            verdicts.append("refused")
-            continue
-        if target in last and verdicts[last[target]] != "lift" and at < orders[last[target]]["until"]:
-            verdicts[last[target]] = f"ended by {order['who']}"
-        verdicts.append("lift" if value is None else "expired" if until <= now else "in force")
-        last[target] = n
-    forced = {o["target"]: o["value"] for o, verdict in zip(orders, verdicts) if verdict == "in force"}
-    return forced, verdicts
-
-
-# %% mistake="override"
-# A lift must be signed too: it ends what somebody has ordered.
-def override(orders, now):
-    verdicts, last = [], {}
-    for n, order in enumerate(orders):
-        at, until, target, value = (order.get(key) for key in ("at", "until", "target", "value"))
-        good = target in CHOICES
-        if value is not None:
-            good = (
-                good
-                and order.get("who")
-                and order.get("why")
-                and value in CHOICES[target]
-                and until is not None
-                and at < until <= at + LONGEST
-            )
         if at > now:
             verdicts.append("not yet")
             continue
@@ -3512,18 +3193,19 @@ def override(orders, now):
 # %% [markdown]
 # ## The answer
 #
-# Who answers from noon to four? First the breaker: it lets five requests find out that the server is gone, then one
-# in five minutes, and refuses the rest at once. Then the ladder: release 1, on another machine, would have left 9 of
-# 212 hurt flights without a warning; the rates alone 128; a constant all of them.
+# Who answers from noon to four? First the breaker: eight requests find out that the server is gone, then one in about
+# five minutes tries again, and the rest are refused at once. Then the ladder: release 1, on another machine, would
+# have left 9 of 212 hurt flights unwarned, warning 243 of 255; the rates alone 128, warning 90; a constant all of them.
 
 # %% [markdown]
 # And how does the desk get back? By one pointer to one release that names model, features and threshold. Killed
 # before any of its commits, a promotion left the old release whole; run again it finished. The way back is the same
 # move. The model alone, from the 12th on, would have brought a third of the gain.
 #
-# In production, breakers live in libraries such as resilience4j or in the service mesh (Envoy, Istio), releases
-# behind MLflow's aliases or a deployment tool's rollback command, and checkpoints in orchestrators and databases.
-# Switches by hand are feature flags, and good ones have an owner and an end.
+# In production, breakers live in libraries such as resilience4j. In a service mesh, Envoy's outlier detection comes
+# nearest; what Envoy calls circuit breaking limits connections and pending requests. Releases live behind MLflow's
+# aliases or a deployment tool's rollback command, checkpoints in orchestrators and databases. Switches by hand are
+# feature flags, and good ones have an owner and an end.
 
 # %% [markdown] say="q6" points=2
 # **Say it.** "How do you handle pipeline failures and rollback in production?" Answer aloud, then write down the
@@ -3536,7 +3218,7 @@ def override(orders, now):
 #
 # ### BEGIN SOLUTION
 # A breaker opens when half of five or more calls fail and tries again after five minutes: 51 of 255 requests reached
-# the dead server. Below it is a ladder: release 1 missed 9 of 212 hurt flights, rates 128. A person may force either,
-# with an end. I roll back when the week's loss is 0.03 above the old release's. One alias move brings model, features
-# and threshold; the model alone would have saved a third.
+# the dead server. Below it is a ladder: release 1 missed 9 of 212 hurt flights (warning 243 of 255), rates 128
+# (warning 90). A person may force either, with an end. I roll back when the week's loss is 0.03 above the old
+# release's. One alias move brings model, features and threshold; the model alone would have saved a third.
 # ### END SOLUTION
