@@ -972,6 +972,8 @@ class CircuitBreaker:
 #   program, is not yours to catch.
 # - Ask a rung only if it could take its whole `limit` and the caller would still be in time; otherwise pass it over.
 #   Just in time is in time. Nobody is asked twice.
+
+# %% [markdown]
 # - Warn if the probability is at least the threshold of the rung that gave it.
 # - If no rung answers: `"constant"`, the number `constant`, and no warning, for it says nothing of this flight.
 
@@ -1570,6 +1572,8 @@ WHOLE = [f"late-{r['model']}, {r['features']}, {r['threshold']}" for r in (OLD, 
 #   release served before, `replaces`: that one's number, as a text. What has served is never changed.
 # - The desk reads what `serving` reads. Once something serves, something always does.
 # - If the release that serves has these very parts, there is nothing to do.
+
+# %% [markdown]
 # - One with these parts that `replaces` the one now serving (or nothing, if nothing serves) is left over from a run
 #   that was killed, or was rolled back: use it, and make no second one. One with these parts that replaces another is
 #   history: leave it, and make a new one. What a kill left half-tagged may lie about, but never serves.
@@ -2197,6 +2201,8 @@ with registry.new() as client:
 # - Items are texts and may repeat. A state is a dict that JSON can hold. `step` gives a new one and leaves the old
 #   alone.
 # - Called once more after its end, it returns the result and computes nothing.
+
+# %% [markdown]
 # - If the file has been cut short, even to nothing, or a letter in it has changed, nothing unsound of it may get into
 #   the result. To start from the first item is always right. Print and raise nothing.
 # - If it was made for another list of items, even for the beginning of this one, start from the first item.
@@ -3213,8 +3219,8 @@ def override(orders, now):
 #
 # One point each:
 #
-# - how requests are answered during an outage, with a number;
-# - how you roll back, on what signal, and why it survives a kill.
+# - answers during an outage, with a number;
+# - how you roll back, when, and why it survives a kill.
 #
 # ### BEGIN SOLUTION
 # A breaker opens when half of five or more calls fail and tries again after five minutes: 51 of 255 requests reached
