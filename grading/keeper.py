@@ -394,7 +394,7 @@ class Overseer:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         kill(pid)
-        self.sweep()
+        self.sweep(besides=pid)  # it is taken leave of here, where its exit code is read
         end = time.monotonic() + LEAVE
         with contextlib.suppress(ChildProcessError):
             while time.monotonic() < end:
@@ -404,12 +404,12 @@ class Overseer:
                 time.sleep(TICK / 50)
         return -signal.SIGKILL
 
-    def sweep(self):
+    def sweep(self, besides=None):
         """End whatever runs that is not a snapshot: all of the sandbox, or all that descends from this process."""
         me = os.getpid()
         for _ in range(20):  # what is killed may just have started something
             found = processes() if me == 1 else descendants(me)
-            strays = [p for p in found if p not in (me, *self.snapped.values()) and alive(p)]
+            strays = [p for p in found if p not in (me, besides, *self.snapped.values()) and alive(p)]
             for pid in strays:
                 kill(pid)
             if not strays:

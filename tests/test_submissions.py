@@ -674,7 +674,7 @@ def test_the_end_of_a_process_is_not_waited_for_longer_than_it_takes(monkeypatch
     """Whatever keeps a process from going: the class goes on."""
     overseer = keeper.Overseer.__new__(keeper.Overseer)
     overseer.snapped = {}
-    overseer.sweep = lambda: None
+    overseer.sweep = lambda besides: None
     monkeypatch.setattr(keeper, "LEAVE", 0.2)
     monkeypatch.setattr(keeper, "kill", lambda *_: True)
     stays = subprocess.Popen(["sleep", "30"])
