@@ -405,15 +405,17 @@ class Overseer:
         return -signal.SIGKILL
 
     def sweep(self, besides=None):
-        """End whatever runs that is not a snapshot: all of the sandbox, or all that descends from this process."""
-        me = os.getpid()
-        for _ in range(20):  # what is killed may just have started something
+        """End whatever runs that is not a snapshot, all of the sandbox or all that descends from this process, and
+        wait until its memory is free: it must not be counted against whoever is asked next."""
+        me, end = os.getpid(), time.monotonic() + LEAVE
+        while time.monotonic() < end:  # what is killed may just have started something
             found = processes() if me == 1 else descendants(me)
             strays = [p for p in found if p not in (me, besides, *self.snapped.values()) and alive(p)]
             for pid in strays:
                 kill(pid)
             if not strays:
                 break
+            time.sleep(TICK / 50)
 
     def ask(self, name, source):
         """The report of a snapshot on a part of its check; how it ended when it gave none."""
