@@ -345,6 +345,7 @@ def reports_forged_on_every_socket(paper):
                 {"trouble": "FORGED"}, {"used": "FORGED"}, {"sealed": True},
                 {"snap": VICTIM, "pid": 1}, {"snap": VICTIM, "pid": -1}, {"snap": [], "pid": {}},
                 {"begin": 10**9}, {"end": []}, {"end": {}}, {"begin": "0"}, {"spoilt": [10**9, "x", {}]},
+                *({"end": i, "outputs": [{"seconds": []}], "seconds": "x"} for i in range(50)),
             ):
                 try:
                     os.write(fd, json.dumps(message).encode() + b"\\n")
@@ -1222,14 +1223,14 @@ def a_name_that_is_not_text(paper):
 # System calls that reach beyond a sandbox: each stands before a right answer, which nobody gets to
 
 
-def refused(name, source):
-    """A row whose harm is refused by an error: the right answer behind it is never reached."""
+def harm(name, source, kind="gain"):
+    """A row whose harm ends its cell: the right answer behind it is never reached."""
 
     def make(paper):
         paper.write(f"{textwrap.dedent(source).strip()}\n{paper.answer}")
 
     make.__name__ = name
-    row("gain", box=True)(make)
+    row(kind, box=True)(make)
 
 
 CALL = """
@@ -1239,40 +1240,28 @@ def call(numbers, *args):
     if libc.syscall(numbers[platform.machine() == "aarch64"], *args) < 0:
         raise OSError(ctypes.get_errno(), "refused")
 """
-refused("keys_left_for_the_next_notebook", CALL + 'call((248, 217), b"user", b"loot", b"for later", 9, -4)')
-refused("keys_of_a_login_read", CALL + "call((250, 219), 0, -3, 0)")
-refused(
+harm("keys_left_for_the_next_notebook", CALL + 'call((248, 217), b"user", b"loot", b"for later", 9, -4)')
+harm("keys_of_a_login_read", CALL + "call((250, 219), 0, -3, 0)")
+harm(
     "memory_in_files_without_a_name",
     "import os\nkeep = [os.memfd_create('x') for _ in range(30)]\nfor fd in keep: os.truncate(fd, 0)",
 )
-refused("memory_shared_by_number", CALL + "call((29, 194), 0, 2**20, 0o1600)")
-refused("namespaces_of_its_own", CALL + "call((272, 97), 0x10000000)")
-refused("a_clone_with_namespaces", CALL + "call((56, 220), 0x10000000 | 17, 0, 0, 0, 0)")
-refused("a_socket_to_the_hypervisor", "import socket\nsocket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)")
-refused("a_process_that_is_traced", CALL + "call((101, 117), 0, 0, 0, 0)")
-refused("the_first_process_slowed", "import os\nos.setpriority(os.PRIO_PROCESS, 1, 19)")
-refused("the_first_process_scheduled_last", "import os\nos.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))")
-refused("the_first_process_limited", "import resource\nresource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))")
-refused("everybody_of_this_user_slowed", "import os\nos.setpriority(os.PRIO_USER, 0, 19)")
+harm("memory_shared_by_number", CALL + "call((29, 194), 0, 2**20, 0o1600)")
+harm("namespaces_of_its_own", CALL + "call((272, 97), 0x10000000)")
+harm("a_clone_with_namespaces", CALL + "call((56, 220), 0x10000000 | 17, 0, 0, 0, 0)")
+harm("a_socket_to_the_hypervisor", "import socket\nsocket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)")
+harm("a_process_that_is_traced", CALL + "call((101, 117), 0, 0, 0, 0)")
+harm("the_first_process_slowed", "import os\nos.setpriority(os.PRIO_PROCESS, 1, 19)")
+harm("the_first_process_scheduled_last", "import os\nos.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))")
+harm("the_first_process_limited", "import resource\nresource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))")
+harm("everybody_of_this_user_slowed", "import os\nos.setpriority(os.PRIO_USER, 0, 19)")
 
 
 # Memory that is held honestly, and memory that is not seen at once
 
 
 beside("much_memory_held_honestly", after="held = bytearray(b'x') * (620 * 2**20)")  # of 1,000 in our own tests
-
-
-def hoard(name, source):
-    """A row that holds more memory than there is for all processes together, in a way of its own."""
-
-    def make(paper):
-        paper.write(f"{textwrap.dedent(source).strip()}\n{paper.answer}")
-
-    make.__name__ = name
-    row("crash", box=True)(make)
-
-
-hoard(
+harm(
     "programs_that_hold_memory_each",
     """
     import subprocess, sys, time
@@ -1282,4 +1271,5 @@ hoard(
     time.sleep(1)
     for program in programs: program.kill()
     """,
+    kind="crash",
 )

@@ -1,5 +1,7 @@
 """The one writer of a class's marks: nbgrader's gradebook and the autograded notebooks, a student at a time."""
 
+import contextlib
+import fcntl
 import os
 import tempfile
 import time
@@ -8,13 +10,19 @@ from pathlib import Path
 
 import nbformat
 from nbgrader import utils
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Comment, Grade, Gradebook, MissingEntry, SubmittedNotebook
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError, OperationalError, SAWarning
 
 from grading.build import released, solved
+from grading.trusted import Refused
 
 warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")  # of its own queries; nothing to act on
+CHANGED = (
+    "{section}/{name} has gained or lost cells ({cells}) since somebody's work was graded, which nbgrader's gradebook "
+    "cannot hold. Keep its marks (`nbgrader export`), then run `nbgrader db assignment remove --force {section}` and "
+    "grade again: all but marks given by hand is written anew."
+)
 
 
 def whole(path, data):
@@ -48,11 +56,12 @@ class Book:
 
     def __init__(self, coursedir):
         self.coursedir = coursedir
-        self.gradebook = Gradebook(coursedir.db_url, coursedir.course_id)
-        if coursedir.db_url.startswith("sqlite"):  # readers (formgrader) and a second writer wait instead of failing
-            self.gradebook.db.execute(text("PRAGMA journal_mode=WAL"))
-            self.gradebook.db.execute(text("PRAGMA busy_timeout=60000"))
-            self.gradebook.db.commit()
+        with self.alone():
+            self.gradebook = Gradebook(coursedir.db_url, coursedir.course_id)
+            if coursedir.db_url.startswith("sqlite"):  # readers (formgrader) wait instead of failing
+                self.gradebook.db.execute(text("PRAGMA journal_mode=WAL"))
+                self.gradebook.db.execute(text("PRAGMA busy_timeout=60000"))
+                self.gradebook.db.commit()
 
     def __enter__(self):
         return self
@@ -60,21 +69,40 @@ class Book:
     def __exit__(self, *_):
         self.gradebook.close()
 
-    def prepare(self, section, lessons):
-        """See to it that the section and its cells are in the gradebook, as `nbgrader generate_assignment` would."""
+    @contextlib.contextmanager
+    def alone(self):
+        """One writer at a time: nbgrader looks first and writes then. The lock dies with its process."""
+        classroom = Path(self.coursedir.format_path(self.coursedir.submitted_directory, "x", "x")).parents[2]
+        with open(classroom / ".gradebook.lock", "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def prepare(self, section, courses):
+        """See to it that the section's cells are in the gradebook, as `nbgrader generate_assignment` would."""
+        with self.alone():
+            self.gradebook.db.expire_all()
+            try:
+                known = {n.name: n for n in self.gradebook.find_assignment(section).notebooks}
+            except MissingEntry:
+                self.gradebook.add_assignment(section)
+                known = {}
+            for name, course in courses.items():
+                own = [c.metadata.nbgrader for c in course.release.cells if "nbgrader" in c.metadata]
+                cells = {(kind, c.grade_id) for c in own for kind in ("grade", "solution", "locked") if c[kind]}
+                there = held(known[name]) if name in known else set()
+                if there and known[name].submissions and there != cells:
+                    changed = ", ".join(sorted({name for _, name in there ^ cells}))
+                    raise Refused(CHANGED.format(section=section, name=name, cells=changed))
+                if there != cells:  # a run that was killed may have left some
+                    self.save(section, course.lesson)
+            self.gradebook.db.expire_all()
+
+    def save(self, section, lesson):
+        """Put a lesson's cells into the gradebook."""
         from nbgrader.preprocessors import SaveCells
 
-        try:
-            known = {n.name for n in self.gradebook.find_assignment(section).notebooks}
-        except MissingEntry:
-            self.gradebook.add_assignment(section)
-            known = set()
-        for lesson in lessons:
-            name = lesson.path.stem
-            if name not in known:
-                resources = {"nbgrader": {"assignment": section, "notebook": name, "db_url": self.coursedir.db_url}}
-                SaveCells().preprocess(released(solved(lesson), hidden=True), resources)
-        self.gradebook.db.expire_all()
+        names = {"assignment": section, "notebook": lesson.path.stem, "db_url": self.coursedir.db_url}
+        SaveCells().preprocess(released(solved(lesson), hidden=True), {"nbgrader": names})
 
     def write(self, section, student, notebooks, timestamp=None):
         """Keep a student's graded notebooks, {name: (notebook, verdicts)}, and marks; missing ones earn nothing."""
@@ -85,7 +113,8 @@ class Book:
             whole(folder / "timestamp.txt", f"{timestamp}\n")
         for attempt in range(5):
             try:
-                return self._marks(section, student, notebooks, timestamp)
+                with self.alone():
+                    return self._marks(section, student, notebooks, timestamp)
             except OperationalError:  # somebody else is writing for longer than sqlite waits
                 self.gradebook.db.rollback()
                 if attempt == 4:
@@ -95,8 +124,10 @@ class Book:
     def _marks(self, section, student, notebooks, timestamp):
         book = self.gradebook
         book.update_or_create_student(student)
-        book.update_or_create_submission(section, student, **({"timestamp": timestamp} if timestamp else {}))
+        handed = book.update_or_create_submission(section, student, **({"timestamp": timestamp} if timestamp else {}))
         for known in book.find_assignment(section).notebooks:
+            if known.name not in {n.name for n in handed.notebooks}:  # a lesson that the section has since gained
+                gain(book.db, handed, known)
             notebook, verdicts = notebooks.get(known.name, (None, {}))
             cells = (
                 {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
@@ -111,6 +142,24 @@ class Book:
                 untouched = cell is None or utils.compute_checksum(cell) == cell.metadata.nbgrader.get("checksum")
                 comment.auto_comment = "No response." if untouched else None
         book.db.commit()
+
+
+def held(lesson):
+    """{(what for, name)} of the cells that a gradebook holds of a lesson, as nbgrader's metadata call it."""
+    return (
+        {("grade", cell.name) for cell in lesson.grade_cells}
+        | {("solution", cell.name) for cell in lesson.solution_cells}
+        | {("locked", cell.name) for cell in lesson.source_cells if cell.locked}
+    )
+
+
+def gain(db, handed, lesson):
+    """Give a submission the rows of a lesson that was added to its section later."""
+    own = SubmittedNotebook(notebook=lesson, assignment=handed)
+    db.add(own)
+    db.add_all(Grade(cell_id=cell.id, notebook=own) for cell in lesson.grade_cells)
+    db.add_all(Comment(cell_id=cell.id, notebook=own) for cell in lesson.solution_cells)
+    db.commit()
 
 
 def mark(grade, cell, verdicts):

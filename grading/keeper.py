@@ -265,7 +265,8 @@ class Overseer:
                 self.snapped[message["snap"]] = message["pid"]
                 self.channels[message["snap"]] = handed.pop()  # what came with this message, not what came before
                 drain(handed)
-                self.grown[message["pid"]] = min(resident(pid), resident(message["pid"]))
+                own = resident(message["pid"])
+                self.grown[message["pid"]] = min(resident(pid) or own, own)  # its origin may have ended by now
             elif spoilt := self.new_cells(message.get("spoilt")):
                 self.skip |= spoilt
                 drain(handed)

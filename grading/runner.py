@@ -1,7 +1,7 @@
 """Run a lesson once and ask many answers about it: common cells run in one process, each answer in a fork of it.
 
-A fork costs milliseconds, so thousands of proofs stay cheap. Where there is no fork (Windows), every answer runs in a
-process of its own that runs the common cells again: slower, with the same verdicts.
+A fork costs milliseconds, so thousands of proofs stay cheap. Where there is no fork (Windows) lessons are learned, but
+neither built nor graded.
 """
 
 import contextlib

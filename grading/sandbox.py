@@ -71,6 +71,12 @@ def call(name, *args):
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
+def syscall(name, machine=None):
+    """The number of a system call; on a machine that is not known that of x86_64."""
+    which = list(MACHINES).index(machine or platform.machine()) if (machine or platform.machine()) in MACHINES else 0
+    return (REFUSED | GUARDED)[name][which]
+
+
 @functools.cache
 def possible():
     """Why there can be no sandbox on this machine, or "" when there can: one is entered to see."""
@@ -204,8 +210,7 @@ def furnish(megabytes, user, root=ROOM):
     os.chmod(f"{root}/tmp", 0o1777)
     call("mount", b"proc", f"{root}/proc".encode(), b"proc", NOSUID | NODEV | NOEXEC, None)
     os.chdir(root)
-    pivot = REFUSED["pivot_root"][list(MACHINES).index(platform.machine())] if platform.machine() in MACHINES else 155
-    call("syscall", pivot, b".", b"old")
+    call("syscall", syscall("pivot_root"), b".", b"old")
     os.chdir("/")
     call("umount2", b"/old", DETACH)
     os.rmdir("/old")
@@ -265,8 +270,7 @@ def rules(machine):
 
     A program is a list of (operation, value, steps ahead if it holds, steps ahead if not).
     """
-    which = list(MACHINES).index(machine)
-    found = {numbers[which]: [(RETURN, REFUSE, 0, 0)] for numbers in REFUSED.values()}
+    found = {syscall(name, machine): [(RETURN, REFUSE, 0, 0)] for name in REFUSED}
     families = [(EQUAL, int(family), len(FAMILIES) - at, 0) for at, family in enumerate(FAMILIES)]
     oneself = [(EQUAL, 0, 1, 0), (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)]  # the first process has the same user
     programs = {
@@ -283,7 +287,7 @@ def rules(machine):
     programs["socketpair"] = programs["socket"]
     for name in ("sched_setscheduler", "sched_setparam", "sched_setattr"):
         programs[name] = programs["prlimit64"]
-    return found | {GUARDED[name][which]: program for name, program in programs.items()}
+    return found | {syscall(name, machine): program for name, program in programs.items()}
 
 
 def argument(at):
@@ -316,8 +320,7 @@ def refuse():
 def forget_keys():
     """A session keyring of our own, in place of the one that a login gave to all that it started."""
     if platform.machine() in MACHINES:
-        number = REFUSED["keyctl"][list(MACHINES).index(platform.machine())]
-        libc.syscall(number, 1, None)  # join a new one; a kernel without keys has none to hide
+        libc.syscall(syscall("keyctl"), 1, None)  # join a new one; a kernel without keys has none to hide
 
 
 def follow(parent):

@@ -184,6 +184,60 @@ def test_two_teachers_grade_while_a_third_looks(school):
     assert looks and all(marks[key] == mark for key, mark in school.deserved().items())
 
 
+def test_teachers_who_start_together_make_one_gradebook(school):
+    code = """
+from pathlib import Path
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import PyFileConfigLoader
+from grading.engine import Engine
+from grading.gradebook import Book
+coursedir = NbGraderAPI(config=PyFileConfigLoader("nbgrader_config.py", path=".").load_config()).coursedir
+courses = Engine(coursedir, "01_try", box=False, log=lambda _: None).courses
+with Book(coursedir) as book:
+    book.prepare("01_try", courses)
+    book.prepare("01_try", courses)
+"""
+    school.forget()
+    several = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], cwd=school.root, env=school.env, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for process in several:
+        said = process.communicate()[1]
+        assert process.returncode == 0 and "database error" not in said, said
+    with sqlite3.connect(school.classroom / "gradebook.db") as book:
+        book.execute("delete from grade_cells")  # as a kill between two cells would leave it
+        book.execute("delete from base_cell where id not in (select id from solution_cells)")
+    school.grade()
+    marks = {(s, name): auto for s, name, auto, *_ in school.marks()}
+    assert all(marks[key] == mark for key, mark in school.deserved().items())
+
+
+def test_a_lesson_that_changed_under_graded_work_is_refused_and_one_that_came_later_is_graded(school):
+    school.grade()
+    folder, text = school.root / "solutions" / SECTION, LESSON.replace("share_late", "share_late_now")
+    try:
+        (folder / "02_more.py").write_text(text, encoding="utf-8")
+        school.run("grading", "build")
+        said = school.grade()
+        assert f"{STUDENTS} graded" in said and "0 need a look" in said
+        marks = {(s, name): auto for s, name, auto, *_ in school.marks()}
+        assert all(marks[key] == mark for key, mark in school.deserved().items())
+        assert {marks[s, "share_late_now-check"] for s, _ in school.deserved()} == {0}  # nobody has handed it in
+        (folder / "01_it.py").write_text(text, encoding="utf-8")
+        school.run("grading", "build")
+        before = school.marks()
+        said = school.grade(code=1)
+        assert "gained or lost cells (share_late" in said and "Traceback" not in said and school.marks() == before
+    finally:
+        (folder / "02_more.py").unlink(missing_ok=True)
+        (school.root / "course" / SECTION / "02_more.ipynb").unlink(missing_ok=True)
+        (folder / "01_it.py").write_text(LESSON, encoding="utf-8")
+        school.run("grading", "build")
+
+
 def test_nobody_is_graded_when_an_answer_of_the_lesson_fails(school):
     path = school.root / "solutions" / SECTION / "01_it.py"
     path.write_text(LESSON.replace("14, 90]), 0.2)", "14, 90]), 0.3)"), encoding="utf-8")

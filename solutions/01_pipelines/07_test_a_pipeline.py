@@ -1453,7 +1453,13 @@ for place, (name, p) in enumerate(shadows.items()):
     gain, error = gains.mean(), gains.std() / np.sqrt(len(gains))
     axis.scatter(gains, np.full(len(gains), place) + 0.15, s=14, color="#56B4E9", label=None if place else "a day")
     axis.errorbar(
-        gain, place, xerr=2 * error, fmt="o", color="#000000", capsize=4, label=None if place else "mean, ± 2 errors"
+        gain,
+        place,
+        xerr=2 * error,
+        fmt="o",
+        color="#000000",
+        capsize=4,
+        label=None if place else "mean, ± 2 standard errors",
     )
     changed = ((p >= 0.3) != (was >= 0.3)).mean()
     print(f"{name}: gain {gain:+.4f} ± {error:.4f} nats a flight, {changed:.1%} of the warnings changed")
@@ -1461,7 +1467,7 @@ axis.axvline(0, color="#000000", linewidth=0.8, linestyle="--")
 axis.set(
     yticks=range(3), yticklabels=list(shadows), xlabel="gain over the live model, nats per flight", ylabel="shadow"
 )
-axis.legend(loc="center right")
+figure.legend(loc="outside right upper")
 plt.show()
 
 # %% [markdown]
