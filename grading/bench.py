@@ -216,7 +216,7 @@ def bench(names, sizes):
 def measured(names, sizes, cores):
     """The parts of the report as they come."""
     yield [*table(SMALL, compare(SMALL, 10, sizes, cores))]
-    yield ["## Two hosts", "", *spread(SMALL, 100), *spread(LONG, 40)]
+    yield ["## Two hosts", "", *spread(SMALL, 100), *spread(LONG, 90)]
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         warm.install()
