@@ -22,6 +22,7 @@ import psutil
 
 from grading import hosts, new, warm
 from grading.lesson import ROOT, SOLUTIONS, lessons
+from grading.template import KEPT
 
 SMALL = "06_scaffold"  # what `python -m grading new` writes, and a cell that makes it one CPU second in all
 LONG = "04_monitoring/02_detect_drift"  # where hosts count: one writer's share of a submission is small
@@ -144,6 +145,21 @@ def compare(lesson, few, sizes, cores):
     return rows
 
 
+def bare(section, root):
+    """What a second core of this machine is worth: the lesson's answers run by Python alone, on one core and on two."""
+    code = "import sys; from grading import lesson, trusted; trusted.learn(lesson.read(*lesson.lessons(sys.argv[1])))"
+    env = {name: os.environ[name] for name in KEPT if name in os.environ} | {"PYTHONPATH": str(root)}
+    seconds = {1: 0.0, 2: 0.0}
+    for cores in (1, 2, 1, 2):
+        started = time.monotonic()
+        pinned = [["taskset", "-c", str(core), sys.executable, "-c", code, section] for core in range(cores)]
+        processes = [subprocess.Popen(command, env=env, cwd=root, stdout=subprocess.DEVNULL) for command in pinned]
+        if any(process.wait() for process in processes):
+            sys.exit(f"{section} does not run by itself")
+        seconds[cores] += time.monotonic() - started
+    return 2 * seconds[1] / seconds[2]
+
+
 def spread(lesson, students):
     """Markdown lines: the same class on one host and on two, each a network namespace with one core of its own."""
     if why := hosts.why_not():
@@ -151,6 +167,7 @@ def spread(lesson, students):
     seconds = {}
     with tempfile.TemporaryDirectory(prefix="daytwo-bench-") as folder:
         school = School(Path(folder), lesson)
+        alone = bare(school.section, school.root)
         for count in (1, 2):
             school.enrol(students)
             with hosts.hosts(count, school.root) as address:
@@ -163,7 +180,8 @@ def spread(lesson, students):
     one, two = seconds[1], seconds[2]
     return [
         f"{students - first} students of `{lesson}`, after a tenth more to warm up, each host a network namespace "
-        f"with one worker on one core: one host {one:.1f} s, two hosts {two:.1f} s, × {one / two:.2f}.",
+        f"with one worker on one core: one host {one:.1f} s, two hosts {two:.1f} s, × {one / two:.2f}. "
+        f"The same cells in bare processes, two cores against one: × {alone:.2f}.",
         "",
     ]
 
@@ -216,7 +234,7 @@ def bench(names, sizes):
 def measured(names, sizes, cores):
     """The parts of the report as they come."""
     yield [*table(SMALL, compare(SMALL, 10, sizes, cores))]
-    yield ["## Two hosts", "", *spread(SMALL, 100), *spread(LONG, 90)]
+    yield ["## Two hosts", "", *spread(SMALL, 100), *spread(LONG, 60)]
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         warm.install()
