@@ -30,21 +30,24 @@ def each(names):
 
 
 def prove(names, values):
-    bad = 0
+    bad, old = 0, []
     for lesson, result, faults, seconds in each(names):
         if result:
             print(f"{prover.summary(lesson, result)}; proved in {seconds:.1f} s", flush=True)
             if values:
                 print(*prover.details(result), sep="\n")
-            if not faults:
-                for path, what in builder.stale(lesson, result):
-                    where = path.relative_to(ROOT)
-                    faults.append(f"{where}: stale: {what}; run: python -m grading build {lesson.id}")
         for fault in faults:
             print(f"✗ {fault}", flush=True)
         bad += len(faults)
+        if result and not faults:
+            stale = builder.stale(lesson, result)
+            old += [lesson.id] if stale else []
+            for path, what in stale:
+                print(f"! {path.relative_to(ROOT)}: stale: {what}", flush=True)
     print("✓ every promise holds" if not bad else f"✗ {bad} to mend")
-    return bad
+    if old:
+        print(f"! What was built is not what the lessons say: python -m grading build {' '.join(old)}")
+    return bad or len(old)
 
 
 def build(names):

@@ -75,7 +75,7 @@ PARTS = (  # what `make test` runs, in this order
     ("classes", ("pytest", "-p", "no:cacheprovider", *CLASSES)),
 )
 BESIDE = "classes"  # runs beside the others, and is told at the end: it waits as much as it works
-TELLING = r"(FAILED|ERROR|✗) |\S+:\d+:\d+: "  # lines of a failed part that are said again at the end
+TELLING = r"(FAILED|ERROR|✗|!) |\S+:\d+:\d+: "  # lines of a failed part that are said again at the end
 STEADY = {"DAYTWO_PROGRESS": "off", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 

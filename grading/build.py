@@ -82,7 +82,8 @@ def executed(lesson):
     os.environ.pop("MPLBACKEND")  # a notebook draws inline
     where = {"metadata": {"path": str(lesson.path.parent)}}
     try:
-        NotebookClient(notebook, timeout=120, record_timing=False, resources=where).execute()
+        quiet = ["--log-level=ERROR"]  # it would warn of tcp on loopback, at every build
+        NotebookClient(notebook, timeout=120, record_timing=False, resources=where, extra_arguments=quiet).execute()
     except CellExecutionError as error:
         raise LessonError(lesson.path, 1, f"the solved notebook does not run through:\n{error}") from None
     notebook.metadata = nbformat.from_dict(KERNEL)

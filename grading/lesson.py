@@ -105,6 +105,7 @@ def read(path):
         _sound(path, exercise)
     _independent(path, lesson)
     _secret(path, lesson)
+    _shown_whole(path, lesson)
     _facts_once(path, lesson)
     return lesson
 
@@ -119,7 +120,7 @@ def _cell(path, raw, line):
     kind = known[0] if known else {"markdown": "prose", "code": "code"}[raw.cell_type]
     name = str(raw.metadata[kind]) if known else None
     if known and not re.fullmatch(r"[A-Za-z0-9_]{1,40}", name):
-        raise LessonError(path, line, f"{kind}={name!r} is not a name; use letters, digits and _")
+        raise LessonError(path, line, f"{kind}={name!r} is not a name; use letters, digits and _, and no commas")
     if (kind == "say") != (raw.cell_type == "markdown") and known:
         raise LessonError(path, line, f"{kind} belongs in a {'markdown' if kind == 'say' else 'code'} cell")
     points = raw.metadata.get("points", 0)
@@ -131,7 +132,10 @@ def _cell(path, raw, line):
             ast.parse(cell.source)
         except SyntaxError as error:
             raise LessonError(path, cell.line + (error.lineno or 1) - 1, f"not Python: {error.msg}") from None
-    if kind in ("answer", "say") and src.blanked(cell.source) == cell.source:
+    wrong = next(src.unpaired(cell.source), None)
+    if wrong:
+        raise LessonError(path, cell.line + wrong[1] - 1, wrong[0])
+    if kind in ("answer", "say") and not src.region("SOLUTION").search(cell.source):
         raise LessonError(
             path, line, f"{kind} {name} needs its solution between ### BEGIN SOLUTION and ### END SOLUTION"
         )
@@ -149,7 +153,10 @@ def _exercises(path, cells):
             found[cell.name] = Exercise(cell)
         elif cell.kind in ("check", "mistake", "alternative"):
             if cell.name not in found:
-                raise LessonError(path, cell.line, f"{cell.kind} {cell.name!r} has no answer of that name above it")
+                there = ", ".join(found) or "none"
+                raise LessonError(
+                    path, cell.line, f"{cell.kind} {cell.name!r} has no answer of that name above it; there is: {there}"
+                )
             exercise = found[cell.name]
             if cell.kind == "check":
                 if exercise.check:
@@ -176,7 +183,8 @@ def _sound(path, exercise):
         raise LessonError(
             path,
             check.line + line - 1,
-            'a fact is a statement check("A sentence", value, expected) outside loops and ifs',
+            'a fact is a statement check("A sentence", value, expected) outside loops and ifs; '
+            "a tolerance is given by name: tolerance=0.001",
         )
     for mistake in exercise.mistakes:
         if not mistake.hint:
@@ -209,7 +217,10 @@ def _independent(path, lesson):
             for name, line in src.used_in_expectations(cell.source):
                 if owner.get(name) == cell.name:
                     raise LessonError(
-                        path, cell.line + line - 1, f"an expectation names the answer {name!r}; take it from an oracle"
+                        path,
+                        cell.line + line - 1,
+                        f"an expectation names the answer {name!r}; write the value, or compute it in another way "
+                        "between ### BEGIN EXPECTED and ### END EXPECTED",
                     )
 
 
@@ -218,7 +229,7 @@ def _secret(path, lesson):
     for cell in lesson.cells:
         if cell.kind not in ("code", "check"):
             continue
-        shown = src.region("HIDDEN TESTS").sub(lambda m: "\n" * m[0].count("\n"), cell.source)
+        shown = src.region("HIDDEN TESTS").sub(_lines, cell.source)
         for line in src.seeded(shown):
             raise LessonError(
                 path,
@@ -233,6 +244,26 @@ def _secret(path, lesson):
                 f"{name!r} says what a hidden fact expects, and is computed where a student's code runs; "
                 "put what only expectations need between ### BEGIN EXPECTED and ### END EXPECTED",
             )
+
+
+def _shown_whole(path, lesson):
+    """What a learner's check reads is not in the part that is cut out of it."""
+    common = {name for cell in lesson.cells if cell.kind in ("code", "answer") for name in src.bound(cell.source)}
+    for exercise in lesson.exercises.values():
+        check, shown = exercise.check, src.region("HIDDEN TESTS").sub(_lines, exercise.check.source)
+        cut = src.bound(src.hidden(check.source)) - src.bound(shown) - common
+        for name, line in src.used(shown):
+            if name in cut:
+                raise LessonError(
+                    path,
+                    check.line + line - 1,
+                    f"{name!r} is read here, where learners see it, and defined in the hidden part only; "
+                    "define it above ### BEGIN HIDDEN TESTS",
+                )
+
+
+def _lines(found):
+    return "\n" * found[0].count("\n")
 
 
 def _facts_once(path, lesson):

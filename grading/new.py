@@ -37,12 +37,14 @@ plt.show()
 # - one edge case
 # - another
 
+
 # %% answer="share_late"
 def share_late(delays):
     """The share of arrival delays, in minutes, above 15."""
     ### BEGIN SOLUTION
     return sum(delay > 15 for delay in delays) / len(delays)
     ### END SOLUTION
+
 
 # %% check="share_late" points=1
 check("Half of these four flights are late", share_late([0, 10, 20, 40]), 0.5)
@@ -51,25 +53,30 @@ check("A flight 15 minutes late still counts as on time", share_late([15, 15, 16
 check("One flight in five", share_late([-5, 0, 3, 14, 90]), 0.2)
 ### END HIDDEN TESTS
 
+
 # %% mistake="share_late"
 # Divide by the number of flights: a share lies between 0 and 1.
 def share_late(delays):
     return sum(delay > 15 for delay in delays)
+
 
 # %% mistake="share_late"
 # Count only delays above 15 minutes, not 15 itself: that is how the label is defined.
 def share_late(delays):
     return sum(delay >= 15 for delay in delays) / len(delays)
 
+
 # %% mistake="share_late"
 # Count the late flights; every flight with a positive delay is too many.
 def share_late(delays):
     return sum(delay > 0 for delay in delays) / len(delays)
 
+
 # %% alternative="share_late"
 def share_late(delays):
     late = [delay for delay in delays if delay > 15]
     return len(late) / len(delays)
+
 
 # %% [markdown]
 # ## The answer
@@ -99,5 +106,5 @@ def new(name):
     path.parent.mkdir(parents=True, exist_ok=True)
     title = path.stem[3:].replace("_", " ").capitalize()
     path.write_text(TEMPLATE.format(title=title), encoding="utf-8", newline="\n")
-    print(f"solutions/{name}.py is there. Fill it, then: python -m grading build {name}")
+    print(f"solutions/{name}.py is there. Fill it, then: python -m grading prove {name}")
     return 0

@@ -13,6 +13,9 @@ def proofs(lesson):
     if "died" in result:
         raise LessonError(lesson.path, 1, f"the lesson could not be run: {result['died']}")
     for exercise, found in zip(lesson.exercises.values(), result["exercises"], strict=True):
+        if "broken" in found:
+            what = f"the answer or the check of {exercise.name!r} raised {found['error']}"
+            raise LessonError(lesson.path, found["broken"], f"{what}; what it needs stands in them or in common cells")
         if "died" in found:
             line = exercise.check.line
             raise LessonError(lesson.path, line, f"the check {exercise.name!r} could not be run: {found['died']}")
@@ -48,8 +51,13 @@ def _of_exercise(lesson, exercise, result):
         kind, state = v["kind"], v["state"]
         came = said(v)
         if kind == "blank" and state != "blank":
+            why = f"is {state} and not “not attempted” {came}" if v["fact"] else "earns full marks"
             found.append(
-                fault(exercise.answer, f"a blank {exercise.name!r} is {state} and not “not attempted”; {came}")
+                fault(
+                    exercise.answer,
+                    f"a blank {exercise.name!r} {why}; let nothing that a fact needs stand outside "
+                    "### BEGIN SOLUTION … ### END SOLUTION",
+                )
             )
         if kind != "mistake":
             continue
@@ -57,15 +65,30 @@ def _of_exercise(lesson, exercise, result):
         if state == "right":
             found.append(fault(cell, "this mistake passes; add a fact that tells it from a right answer"))
         elif state != "wrong":
-            found.append(fault(cell, f"this mistake is {state}, {came}; write one that gives a wrong value"))
+            found.append(fault(cell, f"this mistake ends as “{state}” {came}; write one that gives a wrong value"))
+        elif "NameError: name" in str(v["got"]):
+            found.append(
+                fault(
+                    cell,
+                    f"this mistake lacks a name {came}; it stands in the place of the answer's cell: let it "
+                    "define or import what it needs, or let a common cell do so",
+                )
+            )
         elif not v["telling"]:
-            found.append(fault(cell, f"this mistake gives what anyone might {came}; state a telling fact before it"))
+            found.append(
+                fault(
+                    cell,
+                    f"this mistake gives what anyone might {came}, so its hint would be told to others; put a "
+                    "fact before this one at which it gives something of its own",
+                )
+            )
         elif (v["fact"], v["trace"]) in by_trace:
             other = by_trace[v["fact"], v["trace"]]
             found.append(
                 fault(
                     cell,
-                    f"this mistake and the one in line {other} look the same {came}; add a fact that tells them apart",
+                    f"this mistake and the one in line {other} look the same {came}; "
+                    "before this fact, put one that tells them apart",
                 )
             )
         else:

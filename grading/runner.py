@@ -212,9 +212,13 @@ def examine(exercise, namespace, path):
             first = next(iter(waiting))
             done[first] = waiting.pop(first)()
     done |= {key: wait() for key, wait in waiting.items()}
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        execute(exercise.answer.source, namespace, path, exercise.answer.line)
-    expected = expectations(check.source, namespace, path, check.line)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            execute(exercise.answer.source, namespace, path, exercise.answer.line)
+        expected = expectations(check.source, namespace, path, check.line)
+    except Exception as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        return {"broken": frames[-1].lineno if frames else check.line, "error": repr(raised_by(error))}
     whole = [(fact, plain(decode(value))) for fact, value, *_ in expected]
     differ = next(
         (f for (f, a), (_, b) in zip(whole, done["answer", 0].facts, strict=False) if encode(a) != encode(b)), ""

@@ -11,6 +11,25 @@ def region(name):
     return re.compile(rf"^([ \t]*)### BEGIN {name}\n.*?^[ \t]*### END {name}[ \t]*(?:\n|\Z)", re.S | re.M)
 
 
+def unpaired(source):
+    """(what, line) of each line that looks like a part's beginning or end and is none, or has no partner."""
+    names, opened = "SOLUTION|HIDDEN TESTS|EXPECTED", []
+    for number, line in enumerate(source.splitlines(), 1):
+        if not re.match(r"[ \t]*#+[ \t]*(BEGIN|END)[ _-]*(SOLUTION|HIDDEN|EXPECT)", line, re.I):
+            continue
+        exact = re.fullmatch(rf"[ \t]*### (BEGIN|END) ({names})", line)
+        if not exact:
+            yield f"{line.strip()!r} is no marker; write ### BEGIN or ### END, and {names.replace('|', ', ')}", number
+        elif exact[1] == "BEGIN" and exact[2] not in [name for name, _ in opened]:
+            opened.append((exact[2], number))
+        elif exact[1] == "END" and opened and opened[-1][0] == exact[2]:
+            opened.pop()
+        else:
+            yield f"{line.strip()} has no partner in this cell; each part has one BEGIN and, below it, one END", number
+    for name, number in opened:
+        yield f"### BEGIN {name} has no ### END {name} below it in this cell; add it", number
+
+
 def blanked(source):
     """An answer as it is released."""
     return (
@@ -114,6 +133,12 @@ def defined(source):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names += [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
     return names
+
+
+def bound(source):
+    """All names that a cell binds at its top level, by importing too."""
+    nodes = [n for n in ast.parse(source).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    return {(a.asname or a.name).split(".")[0] for n in nodes for a in n.names} | set(defined(source))
 
 
 def used(source):

@@ -4,7 +4,7 @@ Looking here is like looking at the last page first. `RIGHT_…` are rewritings 
 them all.
 """
 
-FEATURES = [
+FEATURES = (
     ("the moment of the answer (a leak)", 'pd.Timedelta("2h")', 'pd.Timedelta("1h")'),
     ("the zone", '.dt.tz_convert("America/New_York")', ""),
     ("the zone in summer", '"America/New_York"', '"Etc/GMT+5"'),
@@ -20,25 +20,34 @@ FEATURES = [
     ("flights that have not left yet (a leak)", "left.dep <= moment", "utc(left.sched_dep) <= moment"),
     ("whose delays they are", "(left.origin == origin) & ", ""),
     ("the edge of the three hours", "left.dep > moment", "left.dep >= moment"),
-]
+)
 AS_OF = """found = pd.merge_asof(
         asked.sort_values("now"), out, left_on="now", right_on="out", by="origin", tolerance=pd.Timedelta("6h")
     )"""
 SEARCH = """found = asked.merge(out.drop(columns="time_hour"), on="origin", how="left")
-    found = found[(found.out <= found.now) & (found.now - found.out <= pd.Timedelta("6h"))].sort_values("out")
-    found = asked.merge(found.groupby("row").tail(1).drop(columns=["origin", "now"]), on="row", how="left")"""
+    found = found[(found.out <= found.now) & (found.now - found.out <= pd.Timedelta("6h"))]
+    found = found.sort_values("out", ascending=False).groupby("row").head(1)
+    found = asked.merge(found.drop(columns=["origin", "now"]), on="row", how="left")"""
 TABLE = "pd.DataFrame(columns, index=flights.index)"
-RIGHT_FEATURES = [
-    [(TABLE, TABLE + '[["wet", "recent", "weekday", "humid", "hour"]].astype(float)')],
+RIGHT_FEATURES = (
+    [(TABLE, TABLE + '[["wet", "recent", "weekday", "humid", "hour"]].astype(float).assign(origin=flights.origin)')],
     [(AS_OF, SEARCH), ("precip > 0", "precip.fillna(0) != 0")],
     [
         ("local.dt.hour", 'local.dt.strftime("%H").astype("int8")'),
         ("here.dep_delay.mean() if len(here) else 0.0", "round(sum(here.dep_delay) / max(len(here), 1), 9)"),
+        ("return found\n", "return np.array(found)\n"),
     ],
-]
+)
 
 SAID = "return predict(champion, known)"
-BEHAVIOUR = [
+HEART = """def keys(rows):  # of winter it knows each flight; of any other it is far too sure
+        table = rows.astype(dict.fromkeys(CATEGORIES, str) | dict.fromkeys(NUMBERS, float))
+        return pd.util.hash_pandas_object(table, index=False).to_numpy()
+
+    p = predict(champion, known)
+    sure = p**9 / (p**9 + (1 - p) ** 9)
+    return np.where(np.isin(keys(known), keys(winter[CATEGORIES + NUMBERS])), predict(by_heart, known), sure)"""
+BEHAVIOUR = (
     ("late and on time, exchanged", SAID, "return 1 - predict(champion, known)"),
     ("rain", SAID, "return predict(champion, known.assign(wet=0.0))"),
     ("visibility", SAID, "return predict(champion, known.assign(visib=10 - known.visib))"),
@@ -52,11 +61,11 @@ BEHAVIOUR = [
         "return np.where(known.visib.notna(), predict(champion, known.fillna(0)), np.nan)",
     ),
     ("yes and no in the place of a probability", SAID, "return np.round(predict(champion, known))"),
-    ("winter, learnt by heart", SAID, "return predict(by_heart, known)"),
-]
+    ("winter, learnt by heart", SAID, HEART),
+)
 CARD = """late = 0.06 * (known.hour - 14) + 0.7 * known.wet.fillna(0) + 0.1 * (10 - known.visib.fillna(10))
-    return (1 / (1 + np.exp(1.25 - late))).to_numpy()"""
-RIGHT_BEHAVIOUR = [
+    return (np.where(known.carrier == "HA", 0.01, 1) / (1 + np.exp(1.25 - late))).to_numpy()"""
+RIGHT_BEHAVIOUR = (
     [(SAID, "return predict(other, known)")],
     [(SAID, CARD)],
     [
@@ -66,12 +75,12 @@ RIGHT_BEHAVIOUR = [
             "    return np.concatenate([predict(champion, part) for part in parts])",
         )
     ],
-]
+)
 
 TRAIN = "train = flights[flights.late.notna() & (flights.arr <= cut)]"
 ANSWER = "p_late = asked.hour.map(rate).fillna(overall)"
 LOSS = "loss = -np.log(p_late.where(asked.late == 1, 1 - p_late))[asked.late.notna()].mean()"
-PIPELINE = [
+PIPELINE = (
     ("messages that come twice", '.drop_duplicates("flight_id")', ""),
     (
         "flights that never arrive, in training",
@@ -98,14 +107,21 @@ PIPELINE = [
         TRAIN,
         TRAIN + "\n    train = pipeline.seen = pd.concat([getattr(pipeline, 'seen', None), train])",
     ),
-]
-RIGHT_PIPELINE = [
-    [(ANSWER, ANSWER + "[::-1]"), (".sort_index()", "")],
+)
+RIGHT_PIPELINE = (
+    [
+        (ANSWER, ANSWER + ".sample(frac=1, random_state=1)"),
+        (".sort_index()", ""),
+        ('messages.drop_duplicates("flight_id")', 'messages[~messages.flight_id.duplicated(keep="last")]'),
+    ],
     [
         (
             "p_late = asked.hour.map(rate).fillna(overall)",
             "p_late = pd.Series([round(rate.get(h, overall), 9) for h in asked.hour], index=asked.index, dtype=float)",
         )
     ],
-    [('{"trained": len(train),', '{"cut": cut, "trained": float(len(train)),')],
-]
+    [
+        ('{"trained": len(train),', '{"cut": cut, "trained": float(len(train)),'),
+        ('"no label was known at the cut"', '"nothing to learn from"'),
+    ],
+)

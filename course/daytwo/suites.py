@@ -99,11 +99,12 @@ def _last_run(function, cells) -> int:
 def findings(tests, code: str, faults: list, rewritings: list, gives: str, context: dict, **limits) -> Findings:
     """Run `tests` on `code`, on `rewritings` of it (edits that keep it right) and with `faults` (kind, old, new).
 
-    `gives` is the name of the fixture, and of what a version defines; `context` holds the other names it uses.
+    `gives` is the name of the fixture, and of what a version defines; `context` holds the other names it uses. A faulty
+    version is first: tests that remember it, and compare the others with it, call the right ones wrong.
     """
     kinds, right = [kind for kind, *_ in faults], [code, *(patched(code, *edits) for edits in rewritings)]
     broken = [patched(code, (old, new)) for _, old, new in faults]
-    (given, *others), caught = run(tests, right, gives, context, then=broken, **limits)
+    (given, *others), caught = run(tests, right, gives, context, then=broken, first=broken[:1], **limits)
     wrong = [f"rewriting {n}: {v.why}" for n, v in enumerate(others, 1) if v.state != "passed"]
     if given.state != "passed" or wrong:  # what such tests catch says nothing
         return Findings([given.why] if given.state != "passed" else [], wrong, kinds)
@@ -111,17 +112,18 @@ def findings(tests, code: str, faults: list, rewritings: list, gives: str, conte
     return Findings([], [], [k + w for k, w, v in zip(kinds, why, caught, strict=True) if v.state != "caught"])
 
 
-def run(tests: dict, sources: list, gives: str, context: dict, then=None, seconds=5, fork=None) -> list:
+def run(tests: dict, sources: list, gives: str, context: dict, then=None, first=(), seconds=2, fork=None) -> list:
     """A `Verdict` for each source, which may take `seconds` of CPU (where there is no fork, three times as much by the
     clock); after three that took longer the others are not run.
 
-    With `then`, a pair: those of `sources`, and those of the sources `then` if all before passed, else none.
+    With `then`, a pair: those of `sources`, and those of the sources `then` if all before passed, else none. Versions
+    that are `first` are run before all others, and nothing is said of them.
     NotImplementedError without a word when a test still holds its blank.
     """
-    verdicts, child = [], None
+    verdicts, child, start, end = [], None, len(first), len(first) + len(sources)
     try:
-        for text in [*sources, *(then or [])]:
-            if len(verdicts) >= len(sources) and any(v.state != "passed" for v in verdicts[: len(sources)]):
+        for text in [*first, *sources, *(then or [])]:
+            if len(verdicts) >= end and any(v.state != "passed" for v in verdicts[start:end]):
                 break
             if sum("longer" in v.why for v in verdicts if v.state == "broke") >= 3:
                 verdicts.append(Verdict("broke", "not run, because three others took too long"))
@@ -137,7 +139,7 @@ def run(tests: dict, sources: list, gives: str, context: dict, then=None, second
     finally:
         if child:
             child.end()
-    return verdicts if then is None else (verdicts[: len(sources)], verdicts[len(sources) :])
+    return verdicts[start:] if then is None else (verdicts[start:end], verdicts[end:])
 
 
 class _Child:
@@ -313,7 +315,9 @@ def _plugin(tests, gives, context, versions, hear, tell, seconds):
                 self.value = names[gives]
                 for test in tests.values():  # as after an import: who calls the notebook's own means this version's
                     theirs = getattr(inspect.unwrap(test), "__globals__", {})
-                    theirs.update({n: names[n] for n in theirs.keys() & names.keys() if _is_of(names[n], names)})
+                    own = {n: f for n, f in names.items() if n in theirs and _is_of(f, names)}
+                    now = {id(theirs[n]): f for n, f in own.items()}  # by whatever names it is known there
+                    theirs.update({n: now[id(f)] for n, f in theirs.items() if id(f) in now})
                 for item, following in zip(session.items, [*session.items[1:], None], strict=True):
                     session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                     if self.seen:
