@@ -7,6 +7,7 @@ snapshot only after every cell of the student's has run and its outputs are seal
 import ast
 import base64
 import builtins
+import contextlib
 import io
 import json
 import linecache
@@ -154,6 +155,17 @@ def run(source, made):
     return {"outputs": record.outputs, "error": error, "seconds": time.process_time() - started}
 
 
+def common(source, made, own):
+    """Run a cell of the lesson's own on the names that such cells have bound so far, whatever answers made of them."""
+    with contextlib.suppress(SyntaxError):  # of a magic
+        read = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+        made.user_ns.update({name: own[name] for name in read & own.keys()})
+    before = dict(made.user_ns)
+    told = run(source, made)
+    own.update({name: value for name, value in made.user_ns.items() if value is not before.get(name, own)})
+    return told
+
+
 def answer_for(channel, made):
     """A snapshot: take parts of a check from `channel` one after the other, and report what the answer gives."""
     channel = channel.makefile("rw", encoding="utf-8")
@@ -202,7 +214,7 @@ def work(cells, skip, snapped, names, channel, made):
             handed.close()
         channel.sendall(data)
 
-    ground, spoilt = Ground(made), []
+    ground, spoilt, own = Ground(made), [], dict(made.user_ns)
     for at, cell in enumerate(cells):
         if cell["kind"] == "check":
             if cell["name"] in names and cell["name"] not in snapped:
@@ -212,7 +224,7 @@ def work(cells, skip, snapped, names, channel, made):
                 return send({"spoilt": spoilt})
         elif at not in skip:
             send({"begin": at})
-            told = run(cell["source"], made)
+            told = common(cell["source"], made, own) if cell["kind"] == "common" else run(cell["source"], made)
             spoilt += [at] if cell["kind"] == "answer" and ground.shaken() else []
             send({"end": at, **told})
     send({"finished": True})

@@ -563,6 +563,26 @@ def test_a_budget_for_the_notebook_bounds_a_submission_that_never_ends():
     assert result["checks"]["e6"]["visible"] == {"died": "the notebook as a whole took longer than 2 s"}
 
 
+def test_the_lessons_own_cells_find_the_names_they_bound():
+    """An answer may call its helper as the lesson calls its table."""
+    checks = {name: {"visible": f"check('{name}', answer())", "hidden": ""} for name in ("e0", "e1")}
+    given = [
+        {"kind": "common", "source": "base, limit = [1, 2], 5"},
+        {"kind": "answer", "source": "base = limit = None\ndel base\ndef answer(): return 1"},
+        {"kind": "check", "name": "e0"},
+        {"kind": "common", "source": "more = len(base)"},
+        {"kind": "common", "source": "more = more + limit"},
+        {"kind": "answer", "source": "more += 1\ndef answer(): return more"},
+        {"kind": "check", "name": "e1"},
+    ]
+    try:
+        result = execution.execute([], execution.job(given, checks, {}, LIMITS, not sandbox.possible(), 1))
+    finally:
+        execution.release()
+    assert result["checks"]["e0"]["visible"]["facts"] == [["e0", 1]]
+    assert result["checks"]["e1"]["visible"]["facts"] == [["e1", 8]]
+
+
 def test_honest_cells_run_once_and_large_jobs_fit_through_the_pipe():
     """What scientific code does in passing does not look like an attack on the other exercises."""
     honest = """

@@ -119,6 +119,25 @@ def test_the_notebooks_own_function_is_the_version_under_test():
     assert names["f"](1) == 2
 
 
+@pytest.mark.parametrize("fork", WAYS)
+def test_no_other_name_leads_to_the_code_as_it_was(fork):
+    names = {"__name__": "__main__"}
+    exec(f"{GOOD}kept = f\ndef test_f(f):\n    assert f(1) == kept(1) == globals()['f'](1)", names)
+    tests = suites.collect(names, "test_f")
+    assert [v.state for v in suites.run(tests, [GOOD, BAD], "f", {}, fork=fork)] == ["passed", "passed"]
+
+
+def test_tests_that_remember_the_first_version_they_see_remember_a_faulty_one(tmp_path):
+    body = f"""
+        place = {str(tmp_path / "seen")!r}
+        if not os.path.exists(place):
+            open(place, "w").write(str(f(1)))
+        assert f(1) == int(open(place).read())
+    """
+    found = suites.findings(written(textwrap.dedent(body)), GOOD, [("sum", "+ 1", "+ 2")], [], "f", {})
+    assert found.given and found.missed == ["sum"]
+
+
 def test_a_renamed_test_that_stayed_in_the_kernel_does_not_count():
     from IPython.core.interactiveshell import InteractiveShell
 

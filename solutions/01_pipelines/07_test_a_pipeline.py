@@ -407,7 +407,7 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def table(features):
+def rows(features):
     readings = sky(
         ("JFK", "2013-07-01 13:00", 70, 0.0), ("JFK", "2013-07-01 14:00", 90, 0.3), ("LGA", "2013-07-01 12:00", 80, 0.1)
     )
@@ -417,9 +417,9 @@ def table(features):
 
 
 @pytest.mark.parametrize("place", range(len(CASES)))
-def test_features_rule(table, place):
+def test_features_rule(rows, place):
     name, expected = CASES[place][2:]
-    assert table.loc[100 + place, name] == pytest.approx(expected)
+    assert rows.loc[100 + place, name] == pytest.approx(expected)
 
 
 def test_features(table):
