@@ -422,8 +422,8 @@ def test_features_rule(rows, place):
     assert rows.loc[100 + place, name] == pytest.approx(expected)
 
 
-def test_features(table):
-    assert list(table.index) == [*range(99 + len(CASES), 99, -1), 2, 1, 0]
+def test_features(rows):
+    assert list(rows.index) == [*range(99 + len(CASES), 99, -1), 2, 1, 0]
 
 
 # %% alternative="test_features"
