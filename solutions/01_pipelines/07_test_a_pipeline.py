@@ -475,13 +475,19 @@ def test_noon(features):
     assert row[["hour", "weekday", "humid", "wet", "recent"]].tolist() == [12, 0, 70, 1, 0]
 
 
+def turns_red(test, code):
+    """Whether a test fails on a version of the code."""
+    version = {"np": np, "pd": pd}
+    exec(code, version)
+    try:
+        test(version["features"])
+    except Exception:
+        return True
+    return False
+
+
 faulty = [suites.patched(DESK, edit) for _, *edit in planted.FEATURES]
-grid = {
-    test.__name__: [
-        v.state == "caught" for v in suites.run({test.__name__: test}, faulty, "features", {"np": np, "pd": pd})
-    ]
-    for test in (test_shape, test_noon)
-}
+grid = {test.__name__: [turns_red(test, code) for code in faulty] for test in (test_shape, test_noon)}
 
 # %%
 import sys
