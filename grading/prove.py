@@ -121,14 +121,14 @@ def at_line(verdict):
 
 
 def summary(lesson, result):
-    """One line on a lesson: what was proved, the seconds and megabytes a learner's run of it takes."""
+    """One line on a lesson: what was proved, the CPU seconds and megabytes a learner's run of it takes."""
     verdicts = [v for e in result["exercises"] for v in e["verdicts"]]
     count = {k: sum(v["kind"] == k for v in verdicts) for k in ("answer", "blank", "mistake", "alternative")}
     seconds = result["common"] + sum(v["seconds"] for v in verdicts if v["kind"] == "answer")
     memory = max((v["megabytes"] for v in verdicts), default=0)
     return (
         f"{lesson.id}: {count['answer']} exercises, {count['blank']} blanks, {count['mistake']} mistakes, "
-        f"{count['alternative']} alternatives; runs in {seconds:.1f} s and {memory:.0f} MB"
+        f"{count['alternative']} alternatives; runs in {seconds:.1f} CPU s and {memory:.0f} MB"
     )
 
 

@@ -475,6 +475,7 @@ def test_noon(features):
     assert row[["hour", "weekday", "humid", "wet", "recent"]].tolist() == [12, 0, 70, 1, 0]
 
 
+# %%
 def turns_red(test, code):
     """Whether a test fails on a version of the code."""
     version = {"np": np, "pd": pd}
@@ -1493,7 +1494,7 @@ plt.show()
 # Upside-down visibility turns 46 % of the warnings, and after a month its mean gain, −0.0055 with a standard error of
 # 0.0200, is still compatible with none: its days differ too much. So is that of the model without the weather.
 # Another training loses 0.0158, a little more than twice its error of 0.0072 (which takes days as independent; storms
-# that last make it larger). So read the warnings that changed beside the gain; they need no labels and are there at
+# that last make the true one larger). So read the warnings that changed beside the gain; they need no labels and are there at
 # once.
 
 # %% [markdown]
