@@ -1472,15 +1472,8 @@ for place, (name, p) in enumerate(shadows.items()):
     gains = pd.Series(np.log(np.where(truth, p / was, (1 - p) / (1 - was)))).groupby(april.day.to_numpy()).mean()
     gain, error = gains.mean(), gains.std() / np.sqrt(len(gains))
     axis.scatter(gains, np.full(len(gains), place) + 0.15, s=14, color="#56B4E9", label=None if place else "a day")
-    axis.errorbar(
-        gain,
-        place,
-        xerr=2 * error,
-        fmt="o",
-        color="#000000",
-        capsize=4,
-        label=None if place else "mean, ± 2 standard errors",
-    )
+    style = {"fmt": "o", "color": "#000000", "capsize": 4}
+    axis.errorbar(gain, place, xerr=2 * error, label=None if place else "mean, ± 2 standard errors", **style)
     changed = ((p >= 0.3) != (was >= 0.3)).mean()
     print(f"{name}: gain {gain:+.4f} nats a flight, standard error {error:.4f}, {changed:.1%} of the warnings changed")
 axis.axvline(0, color="#000000", linewidth=0.8, linestyle="--")
@@ -1494,8 +1487,8 @@ plt.show()
 # Upside-down visibility turns 46 % of the warnings, and after a month its mean gain, −0.0055 with a standard error of
 # 0.0200, is still compatible with none: its days differ too much. So is that of the model without the weather.
 # Another training loses 0.0158, a little more than twice its error of 0.0072 (which takes days as independent; storms
-# that last make the true one larger). So read the warnings that changed beside the gain; they need no labels and are there at
-# once.
+# that last make the true one larger). So read the warnings that changed beside the gain; they need no labels and are
+# there at once.
 
 # %% [markdown]
 # ## The answer
