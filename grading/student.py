@@ -7,7 +7,6 @@ snapshot only after every cell of the student's has run and its outputs are seal
 import ast
 import base64
 import builtins
-import contextlib
 import io
 import json
 import linecache
@@ -156,10 +155,7 @@ def run(source, made):
 
 
 def common(source, made, own):
-    """Run a cell of the lesson's own on the names that such cells have bound so far, whatever answers made of them."""
-    with contextlib.suppress(SyntaxError):  # of a magic
-        read = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-        made.user_ns.update({name: own[name] for name in read & own.keys()})
+    """Run a cell of the lesson's own; `own` notes what such cells bind."""
     before = dict(made.user_ns)
     told = run(source, made)
     own.update({name: value for name, value in made.user_ns.items() if value is not before.get(name, own)})
@@ -222,6 +218,7 @@ def work(cells, skip, snapped, names, channel, made):
                 send({"snap": cell["name"], "pid": pid}, line)
             if spoilt:
                 return send({"spoilt": spoilt})
+            made.user_ns.update(own)  # an answer may have called its helper as the lesson calls its table
         elif at not in skip:
             send({"begin": at})
             told = common(cell["source"], made, own) if cell["kind"] == "common" else run(cell["source"], made)

@@ -567,11 +567,10 @@ def test_the_lessons_own_cells_find_the_names_they_bound():
     """An answer may call its helper as the lesson calls its table."""
     checks = {name: {"visible": f"check('{name}', answer())", "hidden": ""} for name in ("e0", "e1")}
     given = [
-        {"kind": "common", "source": "base, limit = [1, 2], 5"},
+        {"kind": "common", "source": "base, limit = [1, 2], 5\ndef longer(): return len(base) + limit"},
         {"kind": "answer", "source": "base = limit = None\ndel base\ndef answer(): return 1"},
         {"kind": "check", "name": "e0"},
-        {"kind": "common", "source": "more = len(base)"},
-        {"kind": "common", "source": "more = more + limit"},
+        {"kind": "common", "source": "more = longer()"},
         {"kind": "answer", "source": "more += 1\ndef answer(): return more"},
         {"kind": "check", "name": "e1"},
     ]

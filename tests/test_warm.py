@@ -172,7 +172,7 @@ def test_restart(now):
 
 
 def test_shutdown_lets_a_learner_finish_and_does_not_wait_for_the_disposable(tmp_path):
-    goodbye = f"import atexit; atexit.register(lambda: open('{tmp_path}/bye', 'w').close())"
+    goodbye = f"import atexit, time; atexit.register(lambda: (time.sleep(2), open('{tmp_path}/bye', 'w').close()))"
     for disposable in (False, True):
         manager = KernelManager(kernel_name=warm.NAME, config=Config(WarmProvisioner={"disposable": disposable}))
         manager.start_kernel()
