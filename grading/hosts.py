@@ -29,6 +29,11 @@ def ip(*words, check=True):
     return subprocess.run(["ip", *words], check=check, capture_output=True, text=True)
 
 
+def pinned(number):
+    """What goes before a command that is to run on a host's core."""
+    return ["taskset", "-c", str(number % (os.cpu_count() or 1))]
+
+
 @contextlib.contextmanager
 def hosts(count, root):
     """The address of a scheduler for `count` hosts, each pinned to a core of its own, with `root` as their code."""
@@ -51,9 +56,9 @@ def hosts(count, root):
             stack.callback(end, process)
 
         dask, port = [sys.executable, "-m", "distributed.cli"], "8797"
-        start(*dask[:2], f"{dask[2]}.dask_scheduler", "--host", "0.0.0.0", "--port", port, "--no-dashboard")
+        start(*pinned(0), *dask[:2], f"{dask[2]}.dask_scheduler", "--host", "0.0.0.0", "--port", port, "--no-dashboard")
         for number, name in enumerate(names):
-            inside = ["ip", "netns", "exec", name, "taskset", "-c", str(number % (os.cpu_count() or 1))]
+            inside = ["ip", "netns", "exec", name, *pinned(number)]
             worker = [*dask[:2], f"{dask[2]}.dask_worker", f"tcp://{NETWORK}.{number}.1:{port}", "--no-nanny"]
             worker += ["--nworkers", "1", "--nthreads", "1", "--host", f"{NETWORK}.{number}.2", "--no-dashboard"]
             start(*inside, *worker, "--local-directory", str(root / "dask"))
