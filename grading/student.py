@@ -15,7 +15,6 @@ import resource
 import socket
 import subprocess
 import sys
-import time
 import traceback
 
 from IPython.core.displayhook import CapturingDisplayHook
@@ -25,6 +24,7 @@ from traitlets.config import Config
 
 from grading import checks
 from grading.ground import Ground
+from grading.runner import spent
 from grading.values import encode, raised_by
 
 OUTPUT = 100_000  # characters of one cell's output that are kept
@@ -142,7 +142,7 @@ def run(source, made):
     record = made.record = made.display_pub.record = Record()
     made.displayhook, before = Hook(made, record), (made.displayhook, sys.stdout, sys.stderr)
     sys.stdout, sys.stderr = Stream(record, "stdout"), Stream(record, "stderr")
-    started = time.process_time()
+    started = spent()
     try:
         result = made.run_cell(source, store_history=True)
         failed = result.error_before_exec or result.error_in_exec
@@ -151,7 +151,7 @@ def run(source, made):
     finally:
         made.displayhook, sys.stdout, sys.stderr = before
     error = type(failed).__name__ if failed is not None else None
-    return {"outputs": record.outputs, "error": error, "seconds": time.process_time() - started}
+    return {"outputs": record.outputs, "error": error, "seconds": spent() - started}
 
 
 def common(source, made, own):
@@ -168,7 +168,7 @@ def answer_for(channel, made):
     names = made.user_ns
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for line in channel:
-        source, facts, started = json.loads(line), [], time.process_time()
+        source, facts, started = json.loads(line), [], spent()
 
         def report(fact, got, *_, facts=facts, **__):
             facts.append([fact, encode(got)])
@@ -179,7 +179,7 @@ def answer_for(channel, made):
             exec(compile(ast.parse(source), "the check", "exec", dont_inherit=True), names)
         except BaseException as error:
             said |= {"error": encode(raised_by(error)), "blank": checks.is_blank(error), "where": where(error)}
-        said["seconds"] = time.process_time() - started
+        said["seconds"] = spent() - started
         channel.write(json.dumps(said) + "\n")
         channel.flush()
 
