@@ -118,8 +118,9 @@ pd.DataFrame(replicas, index=samples.keys())
 # interpolates).
 #
 # - Replicas may have different bounds, in any order; some buckets may be empty. Counts are not cumulative.
-# - If exactly `q` % took no longer than a bound, that bound is the answer. `q` lies above 0 and is at most 100: 0.5
-#   is half a percent.
+# - If exactly `q` % took no longer than a bound, that bound is the answer. A rounding error of floats, as in
+#   `q / 100 * requests`, is forgiven (numpy makes it too); with a whole `q` you avoid it if you multiply first.
+# - `q` lies above 0 and is at most 100: 0.5 is half a percent.
 # - Without a single request there is no percentile: `None`.
 
 
@@ -341,20 +342,6 @@ def percentile(replicas, q):
         if requests and 100 * merged[bound] >= q * requests:
             return bound
     return None
-
-
-# %% mistake="percentile"
-# Let every request count alike: the median of the replicas' percentiles forgets how many requests each had.
-def percentile(replicas, q):
-    def one(replica):
-        seen = 0
-        for bound in sorted(replica):
-            seen += replica[bound]
-            if 100 * seen >= q * sum(replica.values()):
-                return bound
-
-    found = [one(replica) for replica in replicas if sum(replica.values())]
-    return sorted(found)[len(found) // 2] if found else None
 
 
 # %% mistake="percentile"
@@ -1867,13 +1854,13 @@ print(f"{len(codes)} requests, status codes {set(codes)}, the model was asked {l
 # %% [markdown]
 # Four of five questions had been answered before. Build a `PredictionCache(ttl, clock, size)`: `put(features, version,
 # p)` keeps an answer, `get(features, version)` gives it back, or `None`. `clock()` is the present time in seconds;
-# `features` is a dict of names to texts, Python's numbers or missing values. The server, a thread of its own, makes one
-# cache and calls it one request at a time.
+# `features` is a dict of names to texts, numbers (Python's from a request, numpy's from a table) or missing values. The
+# server, a thread of its own, makes one cache and calls it one request at a time.
 
 # %% [markdown]
-# - An answer is found for features equal to those of its `put`, named in any order, *and* the same version. 7 and 7.0
-#   are equal; the text "7" is another value. Missing values, `None` or Python's NaN, are equal to each other and to
-#   nothing else; a feature that is not named is another matter.
+# - An answer is found for features equal to those of its `put`, named in any order, *and* the same version. 7, 7.0 and
+#   numpy's 7 are equal; the text "7" is another value. Missing values, `None` or a NaN (Python's or numpy's), are equal
+#   to each other and to nothing else; a feature that is not named is another matter.
 # - It is found while less than `ttl` seconds have passed since its `put`; at exactly `ttl` it is gone. A `get` prolongs
 #   nothing; another `put` replaces it and counts anew.
 # - It holds `size` answers at most, of all versions together: one too many, and the one that was put longest ago goes.
@@ -1958,9 +1945,13 @@ check(
 )
 
 check(
-    "The same features in another order, and 7.0 for 7",
-    found(cache, ({"humid": 61.5, "hour": 7, "origin": "JFK"}, "v1"), (jfk | {"hour": 7.0}, "v1")),
-    [0.25, 0.25],
+    "The same features in another order, 7.0 for 7, and numpy's 7",
+    found(
+        cache,
+        ({"humid": 61.5, "hour": 7, "origin": "JFK"}, "v1"),
+        *[(jfk | {"hour": seven}, "v1") for seven in (7.0, np.int64(7))],
+    ),
+    [0.25] * 3,
 )
 check("The text 7 is not the number 7", found(cache, (jfk, "v1"), (jfk | {"hour": "7"}, "v1")), [0.25, None])
 check("Another version has not been asked yet", found(cache, (jfk, "v1"), (jfk, "v2")), [0.25, None])
@@ -2012,7 +2003,7 @@ wide, _ = cached()
 for i, question in enumerate(apart):
     wide.put(*question, i / 8)
 check("Six questions that look alike when run together", found(wide, *apart), [i / 8 for i in range(6)])
-holes = [jfk | {"humid": gap} for gap in (float("nan"), None, np.float64("nan"))]
+holes = [jfk | {"humid": gap} for gap in (float("nan"), None, np.float32("nan"))]
 cache.put(holes[0], "v1", 0.125)
 cache.put(lga | {"humid": None}, "v1", 0.375)
 check(
@@ -2251,6 +2242,57 @@ class PredictionCache:
 
 
 # %% mistake="PredictionCache"
+# Take numpy's numbers as numbers too: `isinstance(value, int | float)` is false for a 7 that comes from a table.
+class PredictionCache:
+    def __init__(self, ttl, clock, size=10_000):
+        self.ttl, self.clock, self.size = ttl, clock, size
+        self.kept = {}
+
+    def key(self, features, version):
+        def plain(value):
+            missing = value is None or value != value
+            return None if missing else float(value) if isinstance(value, int | float) else str(value)
+
+        return version, frozenset((name, plain(value)) for name, value in features.items())
+
+    def get(self, features, version):
+        time, p = self.kept.get(self.key(features, version), (None, None))
+        return p if time is not None and self.clock() - time < self.ttl else None
+
+    def put(self, features, version, p):
+        key = self.key(features, version)
+        self.kept.pop(key, None)
+        self.kept[key] = self.clock(), p
+        if len(self.kept) > self.size:
+            del self.kept[next(iter(self.kept))]
+
+
+# %% mistake="PredictionCache"
+# See numpy's NaN as missing too: not every one is a Python float, but none equals itself.
+class PredictionCache:
+    def __init__(self, ttl, clock, size=10_000):
+        self.ttl, self.clock, self.size = ttl, clock, size
+        self.kept = {}
+
+    def key(self, features, version):
+        import math
+
+        gaps = {name for name, value in features.items() if isinstance(value, float) and math.isnan(value)}
+        return version, frozenset((name, None if name in gaps else value) for name, value in features.items())
+
+    def get(self, features, version):
+        time, p = self.kept.get(self.key(features, version), (None, None))
+        return p if time is not None and self.clock() - time < self.ttl else None
+
+    def put(self, features, version, p):
+        key = self.key(features, version)
+        self.kept.pop(key, None)
+        self.kept[key] = self.clock(), p
+        if len(self.kept) > self.size:
+            del self.kept[next(iter(self.kept))]
+
+
+# %% mistake="PredictionCache"
 # Keep texts and numbers apart: the text 7 is not the number 7.
 class PredictionCache:
     def __init__(self, ttl, clock, size=10_000):
@@ -2260,7 +2302,7 @@ class PredictionCache:
     def key(self, features, version):
         def text(value):
             missing = value is None or value != value
-            return None if missing else f"{value:g}" if isinstance(value, int | float) else value
+            return None if missing else value if isinstance(value, str) else f"{value:.17g}"
 
         return version, frozenset((name, text(value)) for name, value in features.items())
 
@@ -2285,7 +2327,7 @@ class PredictionCache:
 
     def key(self, features, version):
         plain = {name: None if value != value else value for name, value in features.items()}
-        plain = {n: float(v) if isinstance(v, int) else v for n, v in plain.items()}
+        plain = {n: v if v is None or isinstance(v, str) else float(v) for n, v in plain.items()}
         numbers = tuple(v for n, v in sorted(plain.items()) if isinstance(v, float))
         return "".join(f"{n}{v}" for n, v in sorted(plain.items()) if not isinstance(v, float)) + version, numbers
 
