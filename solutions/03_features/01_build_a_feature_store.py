@@ -1477,7 +1477,8 @@ for name, column in {"as known": as_known, "by event time": by_event, "the day's
 #   overwrites a newer one, and a job that runs again, at once or after later ones, changes nothing.
 
 # %% [markdown]
-# - A row takes the place of another as a whole: a number missing in it is missing in the table.
+# - The features are numbers. A row takes the place of another as a whole: a number missing in it is missing in the
+#   table, as NaN or `None`.
 # - What is old is written too: `view.ttl` is for those who read. Entities without a new row stay as they are; rows
 #   without an entity (`None`) are left out.
 # - `log` need not be sorted by time, and its index may repeat. You may change `online` in place or not, as long as you
