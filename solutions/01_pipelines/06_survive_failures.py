@@ -966,10 +966,10 @@ class CircuitBreaker:
 # Return three things: the name of the rung that answered, its probability, and whether to warn.
 
 # %% [markdown]
-# - Go down the ladder to the first rung that gives a number from 0 to 1 (Python's or numpy's; a text or a list is none,
-#   and an array, `True` or another kind of number never comes). Whatever else it returns, and whatever `Exception` it
-#   raises, go on to the next. What is not an `Exception`, such as the `KeyboardInterrupt` of somebody who stops the
-#   program, is not yours to catch.
+# - Go down the ladder to the first rung that gives a number from 0 to 1: an `int`, a `float` or one of numpy's. A text
+#   or a list is none. (An array, `True` or another kind of number, such as a complex one or a `Decimal`, never comes.)
+#   Whatever else it returns, and whatever `Exception` it raises, go on to the next. What is not an `Exception`, such as
+#   the `KeyboardInterrupt` of somebody who stops the program, is not yours to catch.
 # - Ask a rung only if it could take its whole `limit` and the caller would still be in time; otherwise pass it over.
 #   Just in time is in time. Nobody is asked twice.
 
@@ -2203,8 +2203,9 @@ with registry.new() as client:
 # - Called once more after its end, it returns the result and computes nothing.
 
 # %% [markdown]
-# - If the file has been cut short, even to nothing, or a letter in it has changed, nothing unsound of it may get into
-#   the result. To start from the first item is always right. Print and raise nothing.
+# - If something other than a kill cut the file short, even to nothing, or changed a letter in it, nothing unsound of it
+#   may get into the result: start from the first item, or go on from a state that was saved whole. Print and raise
+#   nothing.
 # - If it was made for another list of items, even for the beginning of this one, start from the first item.
 # - What `step` raises goes on to the caller; what was done before it stays done.
 
