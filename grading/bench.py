@@ -77,6 +77,7 @@ class School:
         shutil.rmtree(self.classroom, ignore_errors=True)
         self.classroom.mkdir()
         self.run("grading", "simulate", self.section, "--students", str(students), "--seed", "1")
+        self.run("nbgrader", "generate_assignment", self.section, "--create", "--force", DAYTWO_ENGINE="off")
 
     def graded(self):
         """How many students have been graded."""
@@ -124,7 +125,6 @@ def compare(lesson, few, sizes, cores):
         school = School(Path(folder), lesson)
         section = school.section
         school.enrol(few)
-        school.run("nbgrader", "generate_assignment", section, "--create", "--force", DAYTWO_ENGINE="off")
         plain, _ = school.run("nbgrader", "autograde", section, DAYTWO_ENGINE="off")
         wrong = school.marks()
         rows = [{"who": "plain nbgrader", "students": few, "workers": 1, "seconds": plain, "wrong": wrong}]

@@ -156,9 +156,11 @@ class Engine:
                 todo.append((folder, raw))
             self.tell(at + 1 - len(todo), len(folders), started)
         if todo:
-            with Book(self.coursedir) as self.book:
+            jobs, first = jobs or os.cpu_count() or 1, next((c.leading for c in self.courses.values()), [])
+            start = execution.cluster(address) if address else execution.workers(jobs, first)
+            with start as workers, Book(self.coursedir) as self.book:
                 self.book.prepare(self.section, self.courses)
-                self.run(todo, jobs, address, len(folders), started)
+                self.run(todo, *workers, 200 if address else 16 * jobs, len(folders), started)
         self.table(len(folders), time.monotonic() - started)
         return self.count
 
@@ -166,28 +168,25 @@ class Engine:
         if self.progress:
             self.progress(done, total, started)
 
-    def run(self, todo, jobs, address, total, started):
+    def run(self, todo, submit, wait, batch, total, started):
         """Keep the workers busy, and write whoever is complete; memory holds a batch of students at a time.
 
         Within a batch it goes lesson by lesson: a worker has one warm template, and another lesson needs another.
         """
-        jobs = jobs or os.cpu_count() or 1
-        start = execution.cluster(address) if address else execution.workers(jobs)
-        waiting, done, batch = {}, total - len(todo), 200 if address else 16 * jobs
+        waiting, done = {}, total - len(todo)
         try:
-            with start as (submit, wait):
-                while todo or waiting:
-                    if todo and len(waiting) < batch:
-                        some, todo, queue = todo[:batch], todo[batch:], []
-                        for folder, raw in some:
-                            with self.minding(folder.parent.name):
-                                queue += self.begin(folder, raw)
-                        for prefix, job, *known in sorted(queue, key=lambda entry: entry[3]):
-                            waiting[submit(prefix, job)] = known
-                    else:
-                        self.collect(waiting, wait)
-                    done += self.finish()
-                    self.tell(done, total, started)
+            while todo or waiting:
+                if todo and len(waiting) < batch:
+                    some, todo, queue = todo[:batch], todo[batch:], []
+                    for folder, raw in some:
+                        with self.minding(folder.parent.name):
+                            queue += self.begin(folder, raw)
+                    for prefix, job, *known in sorted(queue, key=lambda entry: entry[3]):
+                        waiting[submit(prefix, job)] = known
+                else:
+                    self.collect(waiting, wait)
+                done += self.finish()
+                self.tell(done, total, started)
         finally:
             for trusted in self.trusted.values():
                 trusted.close()

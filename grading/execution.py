@@ -75,26 +75,40 @@ def job(cells, checks, files, limits, sandbox, number):
 
 
 @contextlib.contextmanager
-def workers(count):
-    """(submit, wait): start `execute` in one of `count` threads with templates of their own; futures, some done."""
+def workers(count, prefix):
+    """(submit, wait): start `execute` in one of `count` threads with templates of their own; futures, some done.
+
+    The templates for `prefix` start at once, while whoever submits is still reading what was handed in.
+    """
     from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
     started = []  # every template, whichever thread has it: a run that is interrupted leaves none behind
 
-    def one(prefix, given):
+    def one(work, *given):
         try:
-            return execute(prefix, given)
+            return work(*given)
         finally:
             started.extend(t for t in _own.__dict__.get("templates", {}).values() if t not in started)
 
-    with ThreadPoolExecutor(count) as pool:
-        try:
-            yield lambda *job: pool.submit(one, *job), lambda futures: wait(futures, return_when=FIRST_COMPLETED).done
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for template in started:
-                template.process.kill()
-                template.process.wait()
+    def end():
+        for template in started:
+            template.process.kill()
+            template.process.wait()
+
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            try:
+                for _ in range(count):
+                    pool.submit(one, _template, prefix)
+                yield (
+                    lambda *job: pool.submit(one, execute, *job),
+                    lambda futures: wait(futures, None, FIRST_COMPLETED).done,
+                )
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+                end()
+    finally:
+        end()  # those that were only starting
 
 
 @contextlib.contextmanager

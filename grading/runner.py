@@ -19,7 +19,7 @@ from grading import checks
 from grading import source as src
 from grading.values import decode, encode, plain, raised_by
 
-SECONDS = 60  # one answer with its check may take so long
+SECONDS = 180  # one answer with its check may take so long by the clock, however busy the machine is
 QUIET = {
     "DAYTWO_PROGRESS": "off",
     "MPLBACKEND": "agg",

@@ -369,6 +369,8 @@ def measure(*notebooks):
         runs = {"python3": [], NAME: []}
         for kernel in (*runs,) * REPEATS:
             runs[kernel].append(timed(notebook, kernel))
+            if runs[kernel][-1]["phases"].keys() != runs["python3"][0]["phases"].keys():
+                sys.exit(f"{notebook} broke off with the kernel {kernel}:\n{runs[kernel][-1]['said'][-2000:]}")
         best = {
             kernel: {phase: min(run["phases"][phase] for run in own) for phase in own[0]["phases"]}
             for kernel, own in runs.items()

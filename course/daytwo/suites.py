@@ -112,7 +112,7 @@ def findings(tests, code: str, faults: list, rewritings: list, gives: str, conte
     return Findings([], [], [k + w for k, w, v in zip(kinds, why, caught, strict=True) if v.state != "caught"])
 
 
-def run(tests: dict, sources: list, gives: str, context: dict, then=None, first=(), seconds=2, fork=None) -> list:
+def run(tests: dict, sources: list, gives: str, context: dict, then=None, first=(), seconds=6, fork=None) -> list:
     """A `Verdict` for each source, which may take `seconds` of CPU (where there is no fork, three times as much by the
     clock); after three that took longer the others are not run.
 

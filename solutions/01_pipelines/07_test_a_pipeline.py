@@ -185,7 +185,7 @@ features(monday, sky(("JFK", "2013-07-01 12:00", 70, 0.0), ("LGA", "2013-07-01 1
 #   else: helpers may give other types there.
 # - Of fifteen faults, each against a rule stated above, they may miss three, but none of the three leaks. Ten hidden
 #   versions more: six faults, of which three may be missed, and four rewritings.
-# - Tests that take longer than two seconds on a version, or end their process, catch nothing.
+# - Tests that take longer than six seconds on a version, or end their process, catch nothing.
 # - While they run, the notebook's `features` and its helpers *are* the version under test, as after an import.
 
 
@@ -1049,8 +1049,8 @@ def test_pipeline_hours(pipeline, result):
 #   there are fewer than two days.
 
 # %% [markdown]
-# - `advice`: `"mend"` if `silent` is above 0.01, else `"promote"` if `gain` > 2 `error`, `"drop"` if `gain` < −2
-#   `error`, and `"wait"` in every other case.
+# - `advice`: `"mend"` if `silent` is above 0.01 (at exactly 0.01 either is right: floats cannot tell), else `"promote"`
+#   if `gain` > 2 `error`, `"drop"` if `gain` < −2 `error`, and `"wait"` in every other case.
 
 
 # %%
