@@ -1,7 +1,8 @@
 """Plain nbgrader and this engine on the same imaginary class, in one run; prints a table and writes `benchmark.md`.
 
-What cells need is counted in CPU seconds, as if every student's process ran all of them; what a submission costs beyond
-that is the time of the workers less those seconds. The physical limit is the cells' CPU seconds over the cores.
+What cells need is counted in CPU seconds, as if every student's process ran all of them (the leading cells run once per
+worker). What a submission costs beyond its cells is the wall time less those seconds, and, stricter, the time of all
+workers less those seconds. The physical limit is the cells' CPU seconds over the cores. The start is part of all times.
 """
 
 import contextlib
@@ -193,7 +194,8 @@ def spread(lesson, students):
 
 
 COLUMNS = ("", "students", "workers", "s a submission", "submissions a second", "against plain")
-COLUMNS += ("beyond its cells, s", "of plain's", "× physical limit", "regrade unchanged", "peak MB", "wrong marks")
+COLUMNS += ("wall beyond its cells, s", "of plain's", "workers beyond its cells, s", "of plain's", "× physical limit")
+COLUMNS += ("regrade unchanged", "peak MB", "wrong marks")
 
 
 def table(lesson, rows):
@@ -206,13 +208,14 @@ def table(lesson, rows):
     yield "| --- " * len(COLUMNS) + "|"
     for row in rows:
         each, workers = row["seconds"] / row["students"], row["workers"]
-        own = each * workers - row["cells"]
+        wall, own = each - row["cells"], each * workers - row["cells"]
         limit = each / (row["cells"] / workers)
         again = f"{row['again']:.1f} s = {row['again'] / row['seconds']:.1%}" if "again" in row else ""
         peak = f"{row['peak']:.0f}" if "peak" in row else ""
         yield (
             f"| {row['who']} | {row['students']} | {workers} | {each:.2f} | {1 / each:.2f} | × {plain / each:.1f} "
-            f"| {own:.2f} | {own / beyond:.0%} | {limit:.2f} | {again} | {peak} | {row['wrong']} |"
+            f"| {wall:.2f} | {wall / beyond:.0%} | {own:.2f} | {own / beyond:.0%} | {limit:.2f} | {again} | {peak} "
+            f"| {row['wrong']} |"
         )
     yield ""
 

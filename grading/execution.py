@@ -9,14 +9,15 @@ from grading import source as src
 from grading.template import Template
 
 _own = threading.local()  # every thread keeps one warm template, for the lesson it is at
+_spare, _turn = {}, threading.Lock()  # twins of the latest template, which no thread has taken yet
 
 
-def execute(prefix, job):
+def execute(prefix, job, workers=1):
     """The result of a job (see `keeper.keep`) in a fork of a template that has run `prefix`; says so when it cannot."""
     why = ""
     for _ in range(2):  # a template that has died is replaced once
         try:
-            template = _template(prefix)
+            template = _template(prefix, workers)
             return template.run(job) | {"leading": template.ready}
         except EOFError as error:
             why = str(error)
@@ -24,15 +25,31 @@ def execute(prefix, job):
     return {"cells": {}, "checks": {}, "trouble": f"the process that runs notebooks ended twice: {why}"}
 
 
-def _template(prefix):
+def _template(prefix, workers):
     """This thread's template for `prefix`; beside it one that only imported, for whoever changed the beginning."""
     own = _own.__dict__.setdefault("templates", {})
     key = tuple(prefix)
     if key not in own:
         for other in [k for k in own if k and key]:
             own.pop(other).close()
-        own[key] = Template(prefix)
+        with _turn:
+            _stock(key, workers)
+            own[key] = _spare[key].pop()
     return own[key]
+
+
+def _stock(key, workers):
+    """Make templates for so many workers, unless there are some: the first imports and computes, twins need not."""
+    if not _spare.get(key):
+        _clear()
+        first = Template(key)
+        _spare[key] = [first, *(first.twin() for _ in range(workers - 1))]
+
+
+def _clear():
+    for template in [t for twins in _spare.values() for t in twins]:
+        template.close()
+    _spare.clear()
 
 
 def release():
@@ -78,37 +95,38 @@ def job(cells, checks, files, limits, sandbox, number):
 def workers(count, prefix):
     """(submit, wait): start `execute` in one of `count` threads with templates of their own; futures, some done.
 
-    The templates for `prefix` start at once, while whoever submits is still reading what was handed in.
+    The template for `prefix` starts at once, while whoever submits is still reading what was handed in.
     """
     from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
     started = []  # every template, whichever thread has it: a run that is interrupted leaves none behind
 
-    def one(work, *given):
+    def one(prefix, given):
         try:
-            return work(*given)
+            return execute(prefix, given, count)
         finally:
             started.extend(t for t in _own.__dict__.get("templates", {}).values() if t not in started)
 
+    def stock():
+        with _turn:
+            _stock(tuple(prefix), count)
+
     def end():
         for template in started:
-            template.process.kill()
-            template.process.wait()
+            template.end()
 
     try:
         with ThreadPoolExecutor(count) as pool:
             try:
-                for _ in range(count):
-                    pool.submit(one, _template, prefix)
-                yield (
-                    lambda *job: pool.submit(one, execute, *job),
-                    lambda futures: wait(futures, None, FIRST_COMPLETED).done,
-                )
+                pool.submit(stock)
+                yield lambda *job: pool.submit(one, *job), lambda futures: wait(futures, None, FIRST_COMPLETED).done
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
                 end()
     finally:
         end()  # those that were only starting
+        with _turn:
+            _clear()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """The warm process that graded notebooks are forks of: imports once, then a fork per submission.
 
-Started as `python -m grading.template`; speaks to the engine on its pipes. It only ever runs released cells: the
+Started as `python -m grading.template`; speaks to the engine on its socket. It only ever runs released cells: the
 leading common cells of one lesson, which every submission starts with, so that their data is there before the fork.
 """
 
@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import select
+import socket
 import struct
 import subprocess
 import sys
@@ -42,36 +43,57 @@ def exactly(file, size):
 
 
 class Template:
-    """The engine's side: a process that `run`s jobs one after the other; a context manager."""
+    """The engine's side: a process that `run`s jobs one after the other."""
 
     def __init__(self, prefix):
         env = {name: os.environ[name] for name in KEPT if name in os.environ} | QUIET
         env.pop("MPLBACKEND")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "grading.template"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
-        )
-        send(self.process.stdin, prefix)
-        self.ready = receive(self.process.stdout)  # the outputs of the leading cells, and what they cost
+        self.socket, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-m", "grading.template"]
+            self.process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.DEVNULL, env=env)
+        self.pipe = self.socket.makefile("rwb")
+        send(self.pipe, prefix)
+        self.ready = receive(self.pipe)  # the outputs of the leading cells, and what they cost
+
+    def twin(self):
+        """A fork of it that serves by itself, before any job: another worker need not import and compute all again."""
+        twin = object.__new__(Template)
+        twin.process, twin.ready, (twin.socket, theirs) = None, self.ready, socket.socketpair()
+        with theirs:
+            socket.send_fds(self.socket, [b"t"], [theirs.fileno()])
+            self.pipe.read(1)
+        twin.pipe = twin.socket.makefile("rwb")
+        return twin
 
     def run(self, job):
         """The result of a job; EOFError when the template itself has died."""
         checks = job["checks"]
         shown = job | {"checks": {name: parts["visible"] for name, parts in checks.items()}}
         try:
-            self.process.stdin.write(b"g")
-            send(self.process.stdin, shown)
-            send(self.process.stdin, {name: parts["hidden"] for name, parts in checks.items()})
-            return receive(self.process.stdout)
+            self.socket.sendall(b"g")
+            send(self.pipe, shown)
+            send(self.pipe, {name: parts["hidden"] for name, parts in checks.items()})
+            return receive(self.pipe)
         except (OSError, ValueError) as error:
             raise EOFError(str(error)) from error
 
     def close(self):
+        """End it when it has noticed that nobody asks any more; what it runs ends with it."""
         with contextlib.suppress(OSError):
-            self.process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
-        self.process.kill()
-        self.process.wait()
+            self.socket.shutdown(socket.SHUT_RDWR)
+        if self.process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+        self.end()
+
+    def end(self):
+        """End it at once."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        if self.process:
+            self.process.kill()
+            self.process.wait()
 
 
 def main():
@@ -89,33 +111,45 @@ def main():
 
     _ = matplotlib.pyplot, numpy, pandas, scipy.stats, sklearn.ensemble, sklearn.linear_model, sklearn.pipeline, daytwo
     pandas.set_option("display.max_columns", 20)  # as in a kernel: imported without one, it takes this for a terminal
-    talk, hear = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb", buffering=0)
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1):
-        os.dup2(null, fd)
+    engine = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    hear = engine.makefile("rb", buffering=0)
     made = student.shell()
     prefix = [student.run(source, made) for source in receive(hear)]
-    send(talk, prefix)
+    send(engine.makefile("wb"), prefix)
     gc.collect()
     gc.freeze()
 
     def alone():  # while a job runs, nothing is there to be read but the end of the engine
-        return bool(select.select([hear], [], [], 0)[0])
+        return bool(select.select([engine], [], [], 0)[0])
 
-    me = os.getpid()
-    while hear.read(1) == b"g":
+    while True:
+        asked, fds, *_ = socket.recv_fds(engine, 1, 1)
+        if asked == b"t":
+            if os.fork() == 0:
+                hear.close()
+                engine.close()
+                engine = socket.socket(fileno=fds[0])
+                hear = engine.makefile("rb", buffering=0)
+            else:
+                os.close(fds[0])
+                engine.sendall(b"t")
+            continue
+        if asked != b"g":
+            break
+        me = os.getpid()
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
                 sandbox.follow(me)
                 job = receive(hear)
-                send(talk, keeper.keep(job, made, lambda: receive(hear), alone))
+                send(engine.makefile("wb"), keeper.keep(job, made, lambda own=hear: receive(own), alone))
                 code = 0
             finally:
                 os._exit(code)
         if os.waitpid(pid, 0)[1] != 0:
-            break  # the pipes may hold half a message: let the engine start another template
+            break  # the socket may hold half a message: let the engine start another template
 
 
 if __name__ == "__main__":
