@@ -41,15 +41,14 @@ def _template(prefix, workers):
 def _stock(key, workers):
     """Make templates for so many workers, unless there are some: the first imports and computes, twins need not."""
     if not _spare.get(key):
-        _clear()
+        _clear([k for k in _spare if k and key])
         first = Template(key)
         _spare[key] = [first, *(first.twin() for _ in range(workers - 1))]
 
 
-def _clear():
-    for template in [t for twins in _spare.values() for t in twins]:
+def _clear(keys):
+    for template in [t for key in keys for t in _spare.pop(key)]:
         template.close()
-    _spare.clear()
 
 
 def release():
@@ -126,7 +125,7 @@ def workers(count, prefix):
     finally:
         end()  # those that were only starting
         with _turn:
-            _clear()
+            _clear(list(_spare))
 
 
 @contextlib.contextmanager
