@@ -20,7 +20,7 @@ from collections import Counter
 from grading import sandbox, student
 
 LIMITS = {
-    "cell": 30,  # CPU seconds of one cell, or of one part of a check; three times as much by the clock
+    "cell": 60,  # CPU seconds of one cell, or of one part of a check; three times as much by the clock
     "notebook": 240,  # CPU seconds of the whole submission; twice as much by the clock, and as much again for checks
     "memory": 2_000,  # MB of one process, on top of the imports; and of all of them together
     "processes": 64,

@@ -36,7 +36,10 @@ MEMORY = 1_000  # MB that tests may use beyond what is there when they start; Li
 LETTERS = 2_000  # of one explanation
 START = 60  # seconds for a fresh Python to import what it needs
 MINUTES = 600  # seconds of CPU after which such a Python ends in any case
-ENDED, SLOW = "it ended the process that runs it", "it took longer than {:g} s"
+ENDED, SLOW = (
+    "it ended the process that runs it",
+    "it took longer than {:g} s (one call with many rows is faster than many calls)",
+)
 OFF = ("cacheprovider", "terminal", "unraisableexception", "threadexception", "doctest", "faulthandler")
 PYTEST = [*(f"-pno:{name}" for name in OFF), "--noconftest", "-s", "-c", os.devnull, "--rootdir", os.curdir]
 PYTEST += [__file__]  # a stand-in for the notebook
@@ -112,7 +115,7 @@ def findings(tests, code: str, faults: list, rewritings: list, gives: str, conte
     return Findings([], [], [k + w for k, w, v in zip(kinds, why, caught, strict=True) if v.state != "caught"])
 
 
-def run(tests: dict, sources: list, gives: str, context: dict, then=None, first=(), seconds=6, fork=None) -> list:
+def run(tests: dict, sources: list, gives: str, context: dict, then=None, first=(), seconds=10, fork=None) -> list:
     """A `Verdict` for each source, which may take `seconds` of CPU (where there is no fork, three times as much by the
     clock); after three that took longer the others are not run.
 

@@ -185,7 +185,7 @@ features(monday, sky(("JFK", "2013-07-01 12:00", 70, 0.0), ("LGA", "2013-07-01 1
 #   else: helpers may give other types there.
 # - Of fifteen faults, each against a rule stated above, they may miss three, but none of the three leaks. Ten hidden
 #   versions more: six faults, of which three may be missed, and four rewritings.
-# - Tests that take longer than six seconds on a version, or end their process, catch nothing.
+# - Tests that take longer than ten seconds on a version, or end their process, catch nothing.
 # - While they run, the notebook's `features` and its helpers *are* the version under test, as after an import.
 
 
