@@ -1,8 +1,8 @@
 """Plain nbgrader and this engine on the same imaginary class, in one run; prints a table and writes `benchmark.md`.
 
-What cells need is counted in CPU seconds, as if every student's process ran all of them (the leading cells run once per
-worker). What a submission costs beyond its cells is the wall time less those seconds, and, stricter, the time of all
-workers less those seconds. The physical limit is the cells' CPU seconds over the cores. The start is part of all times.
+What cells need is counted in CPU seconds, as if every student's process ran all of them (the leading cells run once for
+all workers). What a submission costs beyond its cells is the wall time less those seconds, and, stricter, the time of
+all workers less those seconds. The physical limit is those seconds over the cores. All times include the start.
 """
 
 import contextlib
