@@ -30,7 +30,7 @@ from traitlets.config import Config
 from grading import build, catalogue, execution, keeper, sandbox, simulate, trusted, values
 from grading import source as src
 from grading.catalogue import ROWS, Paper
-from grading.engine import Engine, code_cells
+from grading.engine import Engine, code_cells, number
 from grading.gradebook import whole
 from grading.lesson import ROOT, SOLUTIONS, read
 
@@ -150,6 +150,16 @@ class Class:
         files = sorted(p for p in (self.root / "submitted").rglob("*") if p.is_file())
         return [(str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in files]
 
+    def family(self, besides=None):
+        """Its sandboxes' processes, those left behind by rows, and children of this one but for one and its own."""
+        found = {child.pid for child in psutil.Process().children() if not besides or child.pid != besides.pid}
+        users = {sandbox.NOBODY + number(self.root / "submitted" / name / SECTION) % 5000 for name in self.papers}
+        for process in psutil.process_iter(["uids", "cmdline"]):
+            words = " ".join(process.info["cmdline"] or [])
+            if (process.info["uids"] and process.info["uids"].real in users) or "77777" in words:
+                found.add(process.pid)
+        return found
+
 
 HONEST = ["aaa_honest", "mmm_honest", "zzz_honest"]  # first, in the middle, last
 
@@ -185,24 +195,12 @@ def school(tmp_path_factory, plain):
     others = {"numpy_scalars_returned": EXERCISES[0]}
     papers = {name: paper(name, others.get(name, VICTIM)) for name in (*ROWS, *HONEST)} | six
     made = Class(tmp_path_factory.mktemp("school"), papers)
-    made.calls, made.before, made.children = [], made.state(), family(run)
+    made.calls, made.before, made.children = [], made.state(), made.family(run)
     with listening(made.calls), pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADING_SEED", SEED)
         made.count = made.grade()
-    made.after, made.left = made.state(), family(run)
+    made.after, made.left = made.state(), made.family(run)
     return made
-
-
-def family(besides=None):
-    """Processes of the sandbox's users, those left behind by rows, and children of this one but for one and its own."""
-    found = {child.pid for child in psutil.Process().children() if not besides or child.pid != besides.pid}
-    for process in psutil.process_iter(["uids", "cmdline"]):
-        words = " ".join(process.info["cmdline"] or [])
-        if (
-            process.info["uids"] and sandbox.NOBODY <= process.info["uids"].real < sandbox.NOBODY + 5000
-        ) or "77777" in words:
-            found.add(process.pid)
-    return found
 
 
 class listening:
@@ -518,14 +516,14 @@ OPEN = [
 def test_on_a_kernel_without_namespaces_all_but_the_sandbox_holds(tmp_path):
     papers = {name: paper(name) for name in (*OPEN, *HONEST)}
     here = Class(tmp_path, papers, box=False)
-    before, children = here.state(), family()
+    before, children = here.state(), here.family()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADING_SEED", SEED)
         here.grade()
     assert "WARNING: no sandbox" in here.said[0]
     wrong = {name: here.marks(name) for name in papers if here.marks(name) != papers[name].deserved}
     assert not wrong
-    assert here.state() == before and family() == children
+    assert here.state() == before and here.family() == children
     assert not [name for name in papers if SEED in here.outputs(name) or "STOLEN" in here.outputs(name)]
 
 
@@ -546,9 +544,9 @@ def test_plain_nbgrader_still_grades_a_release_and_agrees_with_ours(school, plai
 def executed(*cells, **limits):
     """What comes out of a sandbox into which these cells went: sources of answers, each with its check `report()`."""
     given, checks = [], {}
-    for number, source in enumerate(cells):
-        given += [{"kind": "answer", "source": source}, {"kind": "check", "name": f"e{number}"}]
-        checks[f"e{number}"] = {"visible": "check('visible', answer())", "hidden": "check('hidden', answer())"}
+    for at, source in enumerate(cells):
+        given += [{"kind": "answer", "source": source}, {"kind": "check", "name": f"e{at}"}]
+        checks[f"e{at}"] = {"visible": "check('visible', answer())", "hidden": "check('hidden', answer())"}
     job = execution.job(given, checks, {}, LIMITS | limits, not sandbox.possible(), 1)
     try:
         return execution.execute([], job)
