@@ -88,7 +88,7 @@ class Template:
         self.end()
 
     def end(self):
-        """End it at once."""
+        """End it at once. The pipe is only shut: to close it would wait for a thread that reads from it."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         if self.process:

@@ -33,6 +33,7 @@ from grading.catalogue import ROWS, Paper
 from grading.engine import Engine, code_cells, number
 from grading.gradebook import whole
 from grading.lesson import ROOT, SOLUTIONS, read
+from grading.template import Template
 
 SECTION, NAME = "04_monitoring", "02_detect_drift"
 LESSON = read(SOLUTIONS / SECTION / f"{NAME}.py")
@@ -559,6 +560,21 @@ def test_a_budget_for_the_notebook_bounds_a_submission_that_never_ends():
     result = executed("def answer(): return 0", *[endless] * 6, cell=1, notebook=2)
     assert not result["trouble"] and result["checks"]["e0"]["hidden"]["facts"] == [["hidden", 0]]
     assert result["checks"]["e6"]["visible"] == {"died": "the notebook as a whole took longer than 2 s"}
+
+
+def test_a_twin_has_what_its_template_computed_outlives_it_and_ends_when_told():
+    template = Template(["base = 41"])
+    twin = template.twin()
+    (process,) = psutil.Process(template.process.pid).children()
+    try:
+        template.end()
+        given = [{"kind": "answer", "source": "def answer(): return base + 1"}, {"kind": "check", "name": "e0"}]
+        checks = {"e0": {"visible": "check('e0', answer())", "hidden": ""}}
+        result = twin.run(execution.job(given, checks, {}, LIMITS, not sandbox.possible(), 1))
+        assert result["checks"]["e0"]["visible"]["facts"] == [["e0", 42]]
+    finally:
+        twin.close()
+    assert not psutil.wait_procs([process], timeout=10)[1]
 
 
 def test_the_lessons_own_cells_find_the_names_they_bound():

@@ -36,10 +36,8 @@ MEMORY = 1_000  # MB that tests may use beyond what is there when they start; Li
 LETTERS = 2_000  # of one explanation
 START = 60  # seconds for a fresh Python to import what it needs
 MINUTES = 600  # seconds of CPU after which such a Python ends in any case
-ENDED, SLOW = (
-    "it ended the process that runs it",
-    "it took longer than {:g} s (one call with many rows is faster than many calls)",
-)
+ENDED = "it ended the process that runs it"
+SLOW = "it took longer than {:g} s (one call with many rows is faster than many calls)"
 OFF = ("cacheprovider", "terminal", "unraisableexception", "threadexception", "doctest", "faulthandler")
 PYTEST = [*(f"-pno:{name}" for name in OFF), "--noconftest", "-s", "-c", os.devnull, "--rootdir", os.curdir]
 PYTEST += [__file__]  # a stand-in for the notebook
