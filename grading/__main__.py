@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+from collections import deque
 
 from grading.runner import QUIET
 
@@ -16,22 +17,33 @@ from grading import simulate as simulator
 from grading.lesson import ROOT, LessonError, lessons, read
 
 
-def each(names):
-    """Every named lesson with its proofs; what is not sound is printed and counted."""
-    for path in lessons(*names):
-        started = time.perf_counter()
+def each(names, afresh=False):
+    """Every named lesson with its proofs, as many at once as there are cores; what is not sound is told with it."""
+    waiting, left, jobs = deque(), deque(lessons(*names)), os.cpu_count() or 1
+    at_once = 2 if len(left) < jobs else 1
+    while left or waiting:
+        while left and len(waiting) < jobs:
+            lesson, wait, started = None, None, time.perf_counter()
+            try:
+                lesson = read(left.popleft())
+                wait = prover.begun(lesson, at_once, afresh)
+            except LessonError as error:
+                wait = error
+            waiting.append((lesson, wait, started))
+        lesson, wait, started = waiting.popleft()
         try:
-            lesson = read(path)
-            result = prover.proofs(lesson)
+            if isinstance(wait, LessonError):
+                raise wait
+            result = wait()
             faults = prover.faults(lesson, result)
         except LessonError as error:
             lesson, result, faults = None, None, [error]
         yield lesson, result, faults, time.perf_counter() - started
 
 
-def prove(names, values):
+def prove(names, values, afresh=False):
     bad, old = 0, []
-    for lesson, result, faults, seconds in each(names):
+    for lesson, result, faults, seconds in each(names, afresh):
         if result:
             print(f"{prover.summary(lesson, result)}; proved in {seconds:.1f} s", flush=True)
             if values:
@@ -102,6 +114,7 @@ def main():
             "lessons", nargs="*", metavar="LESSON", help="section, section/lesson or file; all without one"
         )
         command.add_argument("-v", "--values", action="store_true", help="show what the answers give at every fact")
+        command.add_argument("--afresh", action="store_true", help="run also what is known from an earlier run")
     commands.add_parser("new", help="start a lesson").add_argument("lesson", metavar="SECTION/LESSON")
     command = commands.add_parser("simulate", help="hand in for an imaginary class whose deserved marks are known")
     command.add_argument("section", metavar="SECTION")
@@ -130,7 +143,9 @@ def main():
     if args.command == "simulate":
         simulator.simulate(args.section, args.students, args.seed, accidents=args.accidents)
         return print(f"{args.students} students handed in {args.section}: classroom/submitted/")
-    return 1 if (prove(args.lessons, args.values) if args.command == "prove" else build(args.lessons)) else 0
+    return (
+        1 if (prove(args.lessons, args.values, args.afresh) if args.command == "prove" else build(args.lessons)) else 0
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from nbclient.exceptions import CellExecutionError
 
 from grading import source as src
 from grading.lesson import COURSE, ROOT, SOLUTIONS, LessonError
-from grading.runner import QUIET, run
+from grading.prove import proofs
+from grading.runner import QUIET
 
 KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -157,7 +158,7 @@ def stale(lesson, result):
 
 def build(lesson, result=None):
     """Write a lesson's hints and notebooks; the proofs' `result`, when there is one, is not computed again."""
-    result = result or run(lesson)
+    result = result or proofs(lesson)
     folder, target = lesson.path.parent, lesson.release.parent
     target.mkdir(parents=True, exist_ok=True)
     text = bound(lesson, hints(lesson, result))

@@ -167,10 +167,21 @@ def _exercises(path, cells):
                     )
                 exercise.check = cell
             else:
+                cell.source = _whole(path, cell, exercise.answer)
                 {"mistake": exercise.mistakes, "alternative": exercise.alternatives}[cell.kind].append(cell)
         if cell.kind not in ("prose", "say"):
             last = cell
     return found
+
+
+def _whole(path, cell, answer):
+    """The source of a mistake that may say only what differs from the answer."""
+    try:
+        source = src.changed(answer.source, cell.source)
+        ast.parse(source)
+    except (ValueError, SyntaxError) as error:
+        raise LessonError(path, cell.line, f"this {cell.kind} cannot be made of the answer: {error}") from None
+    return source
 
 
 def _sound(path, exercise):

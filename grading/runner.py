@@ -5,18 +5,22 @@ neither built nor graded.
 """
 
 import contextlib
+import gc
 import io
 import json
 import os
 import resource
 import select
 import signal
+import socket
+import threading
 import time
 import traceback
 from dataclasses import dataclass, field
 
 from grading import checks
 from grading import source as src
+from grading.compare import agrees, short, telling, trace
 from grading.values import decode, encode, plain, raised_by
 
 SECONDS = 180  # one answer with its check may take so long by the clock, however busy the machine is
@@ -65,15 +69,26 @@ def execute(source, namespace, path, line):
     exec(tree, namespace)
 
 
-def listen(cells, namespace, path):
-    """Run an answer and its stripped check; the `Report` of what it gave."""
+class Enough(BaseException):
+    """What is known of an answer decides already."""
+
+
+def listen(cells, namespace, path, goes_on):
+    """Run an answer and its stripped check; the `Report` of what it gave, until it goes no further."""
     facts, started = [], spent()
-    checks.report = lambda fact, got, *_: facts.append((fact, encode(got)))
-    out = Report(facts)
+
+    def report(fact, got, *_):
+        facts.append((fact, encode(got)))
+        if not goes_on(*facts[-1]):
+            raise Enough
+
+    checks.report, out = report, Report(facts)
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             for source, line in cells:
                 execute(source, namespace, path, line)
+    except Enough:
+        pass
     except Exception as error:
         out.blank = checks.is_blank(error)
         out.error = raised_by(error)
@@ -101,6 +116,7 @@ def expectations(source, namespace, path, line):
 def forked(work, seconds=SECONDS):
     """Start `work()` in a fork; a function that waits for its JSON and gives it, or {"died": why}."""
     reading, writing = os.pipe()
+    gc.freeze()  # a collection in the fork would touch, and so copy, all that is there
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -153,21 +169,18 @@ def report_from(wire):
     )
 
 
-def ask(cells, namespace, path):
-    """Start an answer in a fork; a function that gives its `Report`."""
+def ask(cells, namespace, path, goes_on=lambda fact, got: True):
+    """Start an answer in a fork; a function that waits for its `Report` as it travels."""
 
     def work():
-        out = listen(cells, namespace, path)
+        out = listen(cells, namespace, path, goes_on)
         return vars(out) | {"error": out.error and encode(out.error)}
 
-    wait = forked(work)
-    return lambda: report_from(wait())
+    return forked(work)
 
 
 def judge(report, expected):
     """The verdict on a report: {"state": "right" | "wrong" | "blank" | "died", and the first broken fact}."""
-    from grading.compare import agrees, trace
-
     got = dict(report.facts)
     for at, (fact, _, expectation, tolerance) in enumerate(expected):
         if at < len(report.facts) and report.facts[at][0] == fact:
@@ -194,6 +207,78 @@ def judge(report, expected):
     return {"state": "right"}
 
 
+class Judge:
+    """A process beside those of the answers that has run the right one with its whole check, and knows the facts."""
+
+    def __init__(self, work):
+        self.socket, theirs = socket.socketpair()
+
+        def live():
+            self.socket.close()  # so that it notices when nobody asks any more
+            return work(theirs)
+
+        self.wait = forked(live, seconds=20 * SECONDS)
+        theirs.close()
+
+    def line(self):
+        """A line to it for one answer: a function of a fact and its value that says whether to go on."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs, contextlib.suppress(OSError):  # it may have ended, when the right answer does not run
+            file = ours.makefile("rw", encoding="utf-8")
+            socket.send_fds(self.socket, [b"?"], [theirs.fileno()])
+
+        def holds(fact, got):
+            try:
+                file.write(json.dumps([fact, got]) + "\n")
+                file.flush()
+                return file.readline() == "yes\n"
+            except OSError:
+                return False
+
+        return holds
+
+    def result(self, reports):
+        """What it says when it is told all reports, as they travelled; what was wrong with the right answer, if so."""
+        with contextlib.suppress(OSError):
+            self.socket.sendall(b"!" + json.dumps(reports).encode())
+            self.socket.shutdown(socket.SHUT_WR)
+        return self.wait()
+
+
+def preside(exercise, rest, namespace, path, channel):
+    """A `Judge`'s life: learn what is expected, say of facts whether they hold, and judge all reports at the end."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            execute(exercise.answer.source, namespace, path, exercise.answer.line)
+        expected = expectations(rest, namespace, path, exercise.check.line)
+    except Exception as error:
+        return broken(error, exercise, path)
+    known = {fact: (expectation, tolerance) for fact, _, expectation, tolerance in expected}
+    turn = threading.Lock()  # a lesson's own judges may think that they are alone
+
+    def serve(line):
+        with line.makefile("rw", encoding="utf-8") as file:
+            for fact, got in map(json.loads, file):
+                with turn:
+                    holds = fact in known and agrees(decode(got), *known[fact])
+                file.write("yes\n" if holds else "no\n")
+                file.flush()
+
+    while True:
+        said, fds, *_ = socket.recv_fds(channel, 1, 1)
+        if said != b"?":
+            break
+        threading.Thread(target=serve, args=[socket.socket(fileno=fds[0])], daemon=True).start()
+    reports = {tuple(key): report_from(wire) for key, wire in json.load(channel.makefile("rb"))}
+    return result_of(exercise, expected, reports)
+
+
+def broken(error, exercise, path):
+    """What there is to say when an exercise's own answer or check does not run."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    return {"broken": frames[-1].lineno if frames else exercise.check.line, "error": repr(raised_by(error))}
+
+
 def variants(exercise):
     """{(kind, index): cell source, line} of everything that answers an exercise."""
     yield ("answer", 0), exercise.answer.source, exercise.answer.line
@@ -204,26 +289,36 @@ def variants(exercise):
 
 
 def examine(exercise, namespace, path):
-    """Every answer to an exercise, asked and judged, in the present process; a JSON-ready dict."""
-    from grading.compare import short, telling
+    """Every answer to an exercise, asked and judged, in the present process; a JSON-ready dict.
 
-    check = exercise.check
-    bare = src.stripped(check.source), check.line
-    waiting = {}
-    done = {}
-    for key, source, line in variants(exercise):
-        waiting[key] = ask([(source, line), bare], namespace, path)
+    What is meant to be right is heard to the end; a blank and a mistake until the first fact that does not hold.
+    """
+    answers = list(variants(exercise))
+    shared, rest = src.parted(exercise.check.source, [source for _, source, _ in answers])
+    started = spent()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            execute(shared, namespace, path, exercise.check.line)
+    except Exception as error:
+        return broken(error, exercise, path)
+    seconds = spent() - started
+    judge = Judge(lambda channel: preside(exercise, rest, namespace, path, channel))
+    bare = src.stripped(rest), exercise.check.line
+    waiting, done = {}, {}
+    for key, source, line in sorted(answers, key=lambda answer: answer[0][0] in ("blank", "mistake")):
+        goes_on = judge.line() if key[0] in ("blank", "mistake") else lambda fact, got: True
+        waiting[key] = ask([(source, line), bare], namespace, path, goes_on)
         if len(waiting) == 2:  # as many at once as a small machine has cores
             first = next(iter(waiting))
             done[first] = waiting.pop(first)()
     done |= {key: wait() for key, wait in waiting.items()}
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            execute(exercise.answer.source, namespace, path, exercise.answer.line)
-        expected = expectations(check.source, namespace, path, check.line)
-    except Exception as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-        return {"broken": frames[-1].lineno if frames else check.line, "error": repr(raised_by(error))}
+    if "seconds" in done["answer", 0]:
+        done["answer", 0]["seconds"] += seconds
+    return judge.result([(key, done[key]) for key, *_ in answers])
+
+
+def result_of(exercise, expected, done):
+    """What becomes of the reports of all answers; a JSON-ready dict."""
     whole = [(fact, plain(decode(value))) for fact, value, *_ in expected]
     differ = next(
         (f for (f, a), (_, b) in zip(whole, done["answer", 0].facts, strict=False) if encode(a) != encode(b)), ""
@@ -250,14 +345,19 @@ def examine(exercise, namespace, path):
     return result
 
 
-def run(lesson):
-    """Every exercise of a lesson examined, and what its common cells took: run in a process of its own."""
+def start(lesson, known=None, at_once=2):
+    """Start to examine a lesson in a process of its own; a function that waits for {"common", "exercises"}.
+
+    `known` holds the results of exercises that need not be examined again, by name; `at_once` exercises run together.
+    """
+    known = known or {}
+    last = max((n for n, c in enumerate(lesson.cells) if c.kind == "check" and c.name not in known), default=-1)
 
     def work():
         os.chdir(lesson.path.parent)
         namespace = {"__name__": "__main__"}
         common, waiting = 0.0, []
-        for cell in lesson.cells:
+        for cell in lesson.cells[: last + 1 if "common" in known else None]:
             if cell.kind == "code":
                 started = spent()
                 try:
@@ -267,11 +367,16 @@ def run(lesson):
                     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(lesson.path)]
                     return {"broken": frames[-1].lineno if frames else cell.line, "error": repr(raised_by(error))}
                 common += spent() - started
-            elif cell.kind == "check":
+            elif cell.kind == "check" and cell.name not in known:
                 exercise = lesson.exercises[cell.name]
                 waiting.append(forked(lambda e=exercise: examine(e, namespace, lesson.path), seconds=20 * SECONDS))
-                if len(waiting) > 1:
-                    waiting[-2] = waiting[-2]() if callable(waiting[-2]) else waiting[-2]
-        return {"common": common, "exercises": [w() if callable(w) else w for w in waiting]}
+                for early in range(len(waiting) - at_once + 1):
+                    waiting[early] = waiting[early]() if callable(waiting[early]) else waiting[early]
+        found = iter([w() if callable(w) else w for w in waiting])
+        exercises = [known[name] if name in known else next(found) for name in lesson.exercises]
+        return {"common": known.get("common", common), "exercises": exercises}
 
-    return forked(work, seconds=40 * SECONDS)()
+    if last < 0 and "common" in known:
+        exercises = [known[name] for name in lesson.exercises]
+        return lambda: {"common": known["common"], "exercises": exercises}
+    return forked(work, seconds=40 * SECONDS)

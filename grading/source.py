@@ -4,6 +4,7 @@ import ast
 import re
 
 STUB = "# Your code here.\nraise NotImplementedError()"
+LOOKUPS = {"globals", "locals", "vars", "eval", "exec", "get_ipython", "__import__"}  # names found as code runs
 
 
 def region(name):
@@ -35,6 +36,65 @@ def blanked(source):
     return (
         region("SOLUTION").sub(lambda m: "".join(f"{m[1]}{line}\n" for line in STUB.splitlines()), source).rstrip("\n")
     )
+
+
+def changed(answer, mistake):
+    """A mistake as a whole cell; one that says only what differs from the answer is written out.
+
+    Below its hint, comments `# - …` hold lines of the answer, or a part of one line, and `# + …` what stands there
+    instead. ValueError when it does not say so in just one way.
+    """
+    at = re.search(r"^# [-+](?: |$)", mistake, re.M)
+    if at is None or ast.parse(mistake).body:  # it holds code: it is whole
+        return mistake
+    hint, changes = mistake[: at.start()], mistake[at.start() :].rstrip("\n") + "\n"
+    code = re.sub(r"^[ \t]*### (BEGIN|END) SOLUTION\n", "", answer.rstrip("\n") + "\n", flags=re.M)
+    each = r"((?:# -(?: .*)?\n)+)((?:# \+(?: .*)?\n)*)"
+    if not re.fullmatch(f"(?:{each})+", changes):
+        raise ValueError("below the hint stand only the changes: lines `# - old`, each followed by its `# + new`")
+    for change in re.finditer(each, changes):
+        code = _replaced(code, *([line[4:] for line in part.splitlines()] for part in change.groups()))
+    return f"{hint}\n{code}"  # the empty line ends the hint
+
+
+def _replaced(code, old, new):
+    """Code with other lines in the place of `old`, as far in as those were; a single old line may be a part of one."""
+    first, *more = map(re.escape, old)
+    lines = rf"^([ \t]*){first}\n" + "".join(rf"\1{line}\n" if line else r"\n" for line in more)
+    found = list(re.finditer(lines, code, re.M))
+    part = not found and not more and len(new) == 1
+    found = found or (list(re.finditer(first, code)) if part else [])
+    if len(found) != 1:
+        where = "not there" if not found else f"there {len(found)} times"
+        raise ValueError(f"{old[0]!r} is {where} in the answer; give lines, or a part of one, that are there once")
+    margin = "" if part else found[0][1]
+    text = new[0] if part else "".join(f"{margin}{line}\n" if line else "\n" for line in new)
+    return code[: found[0].start()] + text + code[found[0].end() :]
+
+
+def parted(check, answers):
+    """(shared, own): what a check does before anything in it depends on an answer: once is enough for all answers.
+
+    Helpers that call the answer stay behind, as does whatever calls them or looks names up as it runs. No shared
+    statement reads a name that an answer's cell binds, or binds one that such a cell binds or reads. Line numbers stay.
+    """
+    told = {name for answer in answers for name in bound(answer)} | LOOKUPS
+    reads = {name for answer in answers for name, _ in used(answer)}
+    lines, shared = check.splitlines(), set()
+    first = next((n for n, line in enumerate(lines, 1) if re.match(r"\s*### BEGIN", line)), len(lines) + 1)
+    for node in ast.parse(check).body:
+        place = range(min(n.lineno for n in (node, *getattr(node, "decorator_list", ()))), node.end_lineno + 1)
+        binds, names = bound(ast.unparse(node)), {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        if node.lineno >= first or is_fact(node):
+            break
+        if not names & told and not binds & (told | reads):
+            shared |= set(place)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            told |= binds
+        else:
+            break
+    parts = [[line if (n in shared) == wanted else "" for n, line in enumerate(lines, 1)] for wanted in (True, False)]
+    return "\n".join(parts[0]), "\n".join(parts[1])
 
 
 def visible(check):

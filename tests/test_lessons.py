@@ -108,6 +108,40 @@ REFUSED = {
 }  # fmt: skip
 
 
+WHOLE = """def share_late(delays):
+    return sum(delay >= 15 for delay in delays) / len(delays)
+"""
+CHANGES = {
+    "a part of a line": ("# - delay > 15\n# + delay >= 15", "delay >= 15 for"),
+    "a whole line": ("# - return sum(delay > 15 for delay in delays) / len(delays)\n# + return sum(delay >= 15 for delay in delays) / len(delays)", "delay >= 15 for"),
+    "a line more": ("# - return sum(delay > 15 for delay in delays) / len(delays)\n# + late = [delay >= 15 for delay in delays]\n# + return sum(late) / len(delays)", "    late = [delay >= 15"),
+    "a part less": ("# -  / len(delays)\n# +", "for delay in delays)\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lines, words", CHANGES.values(), ids=CHANGES)
+def test_a_mistake_may_say_only_what_differs_from_the_answer(house, lines, words):
+    exercise = read(house(GOOD.replace(WHOLE, lines + "\n", 1))).exercises["share_late"]
+    hints = [mistake.hint for mistake in exercise.mistakes]
+    at = hints.index("Count only delays above 15 minutes, not 15 itself: that is how the label is defined.")
+    assert words in exercise.mistakes[at].source and "SOLUTION" not in exercise.mistakes[at].source
+
+
+UNFIT = {
+    "what is not there": ("# - delay > 16\n# + delay >= 15", "'delay > 16' is not there in the answer"),
+    "what is there twice": ("# - delays\n# + flights", "there 4 times"),
+    "nothing taken away": ("# + delay >= 15", "below the hint stand only the changes"),
+    "something beside": ("# - delay > 15\n# + delay >= 15\n# as it were", "below the hint stand only the changes"),
+    "no Python": ("# - return sum\n# + return return sum", "cannot be made of the answer"),
+}
+
+
+@pytest.mark.parametrize("lines, words", UNFIT.values(), ids=UNFIT)
+def test_changes_that_do_not_fit_the_answer_are_refused(house, lines, words):
+    said = complaint(house(GOOD.replace(WHOLE, lines + "\n", 1)))
+    assert words in said and re.search(r"solutions/01_try/01_it\.py:\d+: ", said)
+
+
 @pytest.mark.parametrize("mend, words", REFUSED.values(), ids=REFUSED)
 def test_an_unsound_lesson_is_refused_with_file_line_and_what_to_do(house, mend, words):
     changed = mend(GOOD)
@@ -148,6 +182,47 @@ def test_a_judge_finds_the_names_of_its_own_check_whatever_later_checks_call_so(
     lesson = read(house(opening + TWO.format(name="one", value=1) + TWO.format(name="two", value=2)))
     expected = trusted.learn(lesson)
     assert expected["one"][0][2].holds(1) and expected["two"][0][2].holds(2) and not expected["one"][0][2].holds(2)
+
+
+CALLS = """@contextmanager
+def room():
+    yield 1
+numbers = [1, 2]
+def twice(x):
+    return 2 * double(x)
+def half(x):
+    return x / 2
+found = twice(1)
+later = [3]
+check("It doubles", double(1), 2)
+"""
+
+
+def test_what_a_check_shares_among_answers_depends_on_none_of_them():
+    shared, own = lessons.src.parted(CALLS, ["def double(x):\n    return x + x"])
+    assert "@contextmanager\ndef room" in shared and "numbers" in shared and "def half" in shared
+    assert "def twice" in own and "found" in own and "later" in own and "def room" not in own
+    assert lessons.src.parted("numbers = [1]\n" + CALLS, ["def double(x):\n    return numbers"])[0].strip() == ""
+    assert lessons.src.parted("f = globals()['double']\n", ["def double(x): pass"])[0].strip() == ""
+
+
+def test_a_mistake_is_heard_until_its_first_broken_fact(house):
+    slow = GOOD.replace(
+        "return sum(delay >= 15 for",
+        "if len(delays) == 5:\n        raise SystemExit('heard for too long')\n    return sum(delay >= 15 for",
+        1,
+    )
+    assert complaint(house(slow)) == ""
+
+
+def test_what_has_not_changed_is_not_proved_again(house, monkeypatch, tmp_path):
+    monkeypatch.setattr(prove, "KEPT", tmp_path / "proofs")
+    lesson = read(house(GOOD))
+    first = prove.proofs(lesson)
+    monkeypatch.setattr(lessons.src, "stripped", lambda check: 1 / 0)  # nothing runs without it
+    assert prove.proofs(lesson) == first
+    with pytest.raises(LessonError):
+        prove.proofs(read(house(GOOD.replace("[0, 10, 20, 40]", "[0, 10, 30, 40]"))))
 
 
 def test_one_changed_number_names_exactly_what_is_stale_and_build_mends_it(house):
