@@ -6,15 +6,16 @@ import sys
 import time
 from collections import deque
 
-from grading.runner import QUIET
+from grading.environment import QUIET
 
 os.environ.update(QUIET)  # before numpy starts its threads
 
-from grading import build as builder
-from grading import new as scaffold
-from grading import prove as prover
-from grading import simulate as simulator
-from grading.lesson import ROOT, LessonError, lessons, read
+from grading.environment import ROOT
+from grading.lesson import build as builder
+from grading.lesson import prove as prover
+from grading.lesson import scaffold
+from grading.lesson.format import LessonError, lessons, read
+from grading.rehearsal import simulate as simulator
 
 
 def each(names, afresh=False):
@@ -85,9 +86,9 @@ def grade(args):
     from nbgrader.apps import NbGraderAPI
     from traitlets.config import PyFileConfigLoader
 
-    from grading.autograde import bar
-    from grading.engine import Engine
-    from grading.trusted import Refused
+    from grading.engine.command import bar
+    from grading.engine.section import Engine
+    from grading.engine.trusted import Refused
 
     api = NbGraderAPI(config=PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config())
     try:
@@ -133,7 +134,7 @@ def main():
     command.add_argument("--students", type=int, nargs="*", default=[10, 100, 1000])
     args = parser.parse_args()
     if args.command == "bench":
-        from grading import bench
+        from grading.rehearsal import bench
 
         return bench.bench(args.lessons, args.students)
     if args.command == "grade":

@@ -309,7 +309,7 @@ def beside(place, given, work):
 def lab(*args):
     """Set up, and open JupyterLab on the start page of the working folder."""
     environment()
-    run("grading.warm", "install")
+    run("grading.kernels.provisioner", "install")
     for line in fill(ROOT / "course", WORK):
         print(line, flush=True)
     config = ENV / "etc" / "daytwo"
@@ -337,7 +337,7 @@ def test(*names):
         sys.exit(f"There is no part {', '.join(unknown)}; the parts are {', '.join(name for name, *_ in PARTS)}.")
     began = time.time()
     environment("test")
-    run("grading.warm", "install")
+    run("grading.kernels.provisioner", "install")
     rows, broken = [("setting up", time.time() - began, "passed", "")], []
     chosen = {name: commands for name, *commands in PARTS if not names or name in names}
     with ThreadPoolExecutor(1) as pool:

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from grading.lesson import SOLUTIONS, read
-from grading.source import facts
+from grading.environment import SOLUTIONS
+from grading.lesson.format import read
+from grading.lesson.source import facts
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

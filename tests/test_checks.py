@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from grading import feedback
-from grading.checks import find_hint
-from grading.compare import agrees, at_least, at_most, between, satisfies, short, telling, trace
-from grading.values import Opaque, Raised, decode, encode, plain, raised_by
+from grading.checks.compare import agrees, at_least, at_most, between, satisfies, short, telling, trace
+from grading.checks.facts import find_hint
+from grading.checks.values import Opaque, Raised, decode, encode, plain, raised_by
+from grading.engine import feedback
 
 
 class Action(enum.Enum):

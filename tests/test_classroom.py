@@ -11,7 +11,8 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading.lesson import COURSE, ROOT, SOLUTIONS, read
+from grading.environment import COURSE, ROOT, SOLUTIONS
+from grading.lesson.format import read
 
 SECTION = "04_monitoring"
 NAME = "02_detect_drift"

@@ -18,8 +18,12 @@ import pytest
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading import bench, engine, new, trusted
-from grading.lesson import ROOT, SOLUTIONS, lessons
+from grading.engine import section as engine
+from grading.engine import trusted
+from grading.environment import ROOT, SOLUTIONS
+from grading.lesson import scaffold as new
+from grading.lesson.format import lessons
+from grading.rehearsal import bench
 
 SECTION, STUDENTS = "01_try", 12
 KILLS = int(os.environ.get("DAYTWO_KILLS", "5"))  # 50 when somebody wants to be sure
@@ -189,8 +193,8 @@ def test_teachers_who_start_together_make_one_gradebook(school):
 from pathlib import Path
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import PyFileConfigLoader
-from grading.engine import Engine
-from grading.gradebook import Book
+from grading.engine.section import Engine
+from grading.engine.gradebook import Book
 coursedir = NbGraderAPI(config=PyFileConfigLoader("nbgrader_config.py", path=".").load_config()).coursedir
 courses = Engine(coursedir, "01_try", box=False, log=lambda _: None).courses
 with Book(coursedir) as book:

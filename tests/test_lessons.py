@@ -9,9 +9,11 @@ import sys
 import nbformat
 import pytest
 
-from grading import build, new, prove, trusted
-from grading import lesson as lessons
-from grading.lesson import LessonError, read
+from grading.engine import trusted
+from grading.lesson import build, prove
+from grading.lesson import format as lessons
+from grading.lesson import scaffold as new
+from grading.lesson.format import LessonError, read
 
 ALL = [pytest.param(path, id=path.stem) for path in lessons.lessons()]
 GOOD = new.TEMPLATE.format(title="Try")

@@ -12,8 +12,9 @@ import nbformat
 import pytest
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from grading.lesson import COURSE, SOLUTIONS, read
-from grading.rebuild import CELLS, LENGTH, Unreadable, assign, inert, rebuild, role
+from grading.engine.rebuild import CELLS, LENGTH, Unreadable, assign, inert, rebuild, role
+from grading.environment import COURSE, SOLUTIONS
+from grading.lesson.format import read
 
 LESSON = read(SOLUTIONS / "04_monitoring" / "02_detect_drift.py")
 RELEASE = nbformat.read(LESSON.release, as_version=4)

@@ -27,13 +27,21 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading import build, catalogue, execution, keeper, sandbox, simulate, trusted, values
-from grading import source as src
-from grading.catalogue import ROWS, Paper
-from grading.engine import Engine, code_cells, number
-from grading.gradebook import whole
-from grading.lesson import ROOT, SOLUTIONS, read
-from grading.template import Template
+from grading.box import overseer as keeper
+from grading.box import sandbox
+from grading.box.template import Template
+from grading.checks import values
+from grading.engine import trusted
+from grading.engine import workers as execution
+from grading.engine.gradebook import whole
+from grading.engine.section import Engine, code_cells, number
+from grading.environment import ROOT, SOLUTIONS
+from grading.lesson import build
+from grading.lesson import source as src
+from grading.lesson.format import read
+from grading.rehearsal import simulate
+from grading.rehearsal import submissions as catalogue
+from grading.rehearsal.submissions import ROWS, Paper
 
 SECTION, NAME = "04_monitoring", "02_detect_drift"
 LESSON = read(SOLUTIONS / SECTION / f"{NAME}.py")
@@ -802,7 +810,7 @@ def test_a_flood_of_files_costs_no_other_exercise():
 
 LONELY = """
 import sys
-from grading import execution
+from grading.engine import workers as execution
 cells = [{"kind": "answer", "source": "import subprocess\\nsubprocess.run(['sleep', '1000'])"}]
 execution.execute([], execution.job(cells, {}, {}, {"cell": 300}, sys.argv[1] == "True", 1))
 """

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from daytwo import planted, suites
 
-from grading import lesson as lessons
-from grading import runner
+from grading.lesson import format as lessons
+from grading.lesson import run as runner
 
 LESSON = lessons.read(lessons.SOLUTIONS / "01_pipelines" / "07_test_a_pipeline.py")
 GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x + 2\n"

@@ -18,8 +18,8 @@ import pytest
 from jupyter_client.manager import KernelManager
 from traitlets.config import Config
 
-from grading import warm
-from grading.lesson import SOLUTIONS
+from grading.environment import SOLUTIONS
+from grading.kernels import provisioner as warm
 
 pytestmark = pytest.mark.skipif(not warm.POSSIBLE, reason="kernels start the usual way on this system")
 
@@ -226,7 +226,7 @@ def test_folder_environment_and_streams_are_those_asked_for(tmp_path):
 
 MANAGER = """
 import sys, time
-from grading import warm
+from grading.kernels import provisioner as warm
 warm.IMPORTS = 120
 from jupyter_client.manager import KernelManager
 manager = KernelManager(kernel_name="daytwo")

@@ -1,6 +1,6 @@
 """The warm process that graded notebooks are forks of: imports once, then a fork per submission.
 
-Started as `python -m grading.template`; speaks to the engine on its socket. It only ever runs released cells: the
+Started as `python -m grading.box.template`; speaks to the engine on its socket. It only ever runs released cells: the
 leading common cells of one lesson, which every submission starts with, so that their data is there before the fork.
 """
 
@@ -15,10 +15,7 @@ import subprocess
 import sys
 import threading
 
-from grading.runner import QUIET
-
-# What a student's process can find out about the environment it was forked in: nothing of the teacher's but this.
-KEPT = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMPDIR", "VIRTUAL_ENV")
+from grading.environment import KEPT, plain_environment
 
 
 def send(file, value):
@@ -46,11 +43,10 @@ class Template:
     """The engine's side: a process that `run`s jobs one after the other."""
 
     def __init__(self, prefix):
-        env = {name: os.environ[name] for name in KEPT if name in os.environ} | QUIET
-        env.pop("MPLBACKEND")
+        env = {name: os.environ[name] for name in KEPT if name in os.environ} | plain_environment()
         self.socket, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", "grading.template"]
+            command = [sys.executable, "-m", "grading.box.template"]
             self.process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.DEVNULL, env=env)
         self.pipe = self.socket.makefile("rwb")
         send(self.pipe, prefix)
@@ -107,7 +103,8 @@ def main():
     import sklearn.linear_model
     import sklearn.pipeline
 
-    from grading import keeper, sandbox, student
+    from grading.box import overseer as keeper
+    from grading.box import sandbox, student
 
     _ = matplotlib.pyplot, numpy, pandas, scipy.stats, sklearn.ensemble, sklearn.linear_model, sklearn.pipeline, daytwo
     pandas.set_option("display.max_columns", 20)  # as in a kernel: imported without one, it takes this for a terminal

@@ -196,10 +196,10 @@ attack("check_redefined_in_the_notebook", "check = lambda *args, **kwargs: print
 attack(
     "check_redefined_in_the_module",
     """
-import grading, grading.checks, grading.compare, sys
-check = grading.check = grading.checks.check = lambda *args, **kwargs: print("✓ everything")
-grading.compare.agrees = grading.checks.agrees = lambda *args, **kwargs: True
-grading.compare.same = lambda *args, **kwargs: True
+import grading, grading.checks.facts, grading.checks.compare, sys
+check = grading.check = grading.checks.facts.check = lambda *args, **kwargs: print("✓ everything")
+grading.checks.compare.agrees = grading.checks.facts.agrees = lambda *args, **kwargs: True
+grading.checks.compare.same = lambda *args, **kwargs: True
 """,
 )
 attack(
@@ -217,10 +217,10 @@ from grading import check
 attack(
     "the_encoding_of_values_patched",
     """
-import grading.values, grading.student, grading.checks
-grading.values.encode = grading.student.encode = lambda value: 0
-grading.values._encode = lambda *args: 0
-grading.checks.report = lambda *args: None
+import grading.checks.values, grading.box.student, grading.checks.facts
+grading.checks.values.encode = grading.box.student.encode = lambda value: 0
+grading.checks.values._encode = lambda *args: 0
+grading.checks.facts.report = lambda *args: None
 """,
 )
 attack(
@@ -327,7 +327,7 @@ def said(part, secret=""):
 
 
 def forging(paper):
-    from grading import source as src
+    from grading.lesson import source as src
 
     facts = [fact for fact, _ in src.facts(paper.lesson.exercises[paper.victim].check.source)]
     return FORGE + f"\nFACTS, VICTIM = {facts!r}, {paper.victim!r}\n"
@@ -393,8 +393,8 @@ def hidden_sources_sent_out_by_a_snapshot(paper):
                             except OSError:
                                 pass
         def later():
-            import grading.student
-            grading.student.answer_for = lambda channel, made: captured()
+            import grading.box.student
+            grading.box.student.answer_for = lambda channel, made: captured()
         later()
     """))  # fmt: skip
 
@@ -403,7 +403,7 @@ def hidden_sources_sent_out_by_a_snapshot(paper):
 def visible_facts_held_back_for_the_hidden_part(paper):
     """Says nothing when asked for what is visible, and the hidden source when asked for the rest."""
     paper.write(forging(paper) + textwrap.dedent("""
-        import grading.student
+        import grading.box.student
         def answer(channel, made):
             for at, line in enumerate(channel):
                 secret = "STOLEN " + line
@@ -411,7 +411,7 @@ def visible_facts_held_back_for_the_hidden_part(paper):
                 facts = [[f, secret] for f in FACTS] if at else []
                 channel.write(json.dumps({"facts": facts, "error": wrong if at else None, "blank": False, "where": secret if at else ""}) + "\\n")
                 channel.flush()
-        grading.student.answer_for = answer
+        grading.box.student.answer_for = answer
     """))  # fmt: skip
 
 
@@ -428,14 +428,14 @@ WIRES = [
 def malformed_values_in_reports(paper):
     """One after the other, in every fact of the victim: nothing but this exercise may notice."""
     paper.write(forging(paper) + f"WIRES = json.loads({json.dumps(WIRES)!r})\n" + textwrap.dedent("""
-        import grading.student
+        import grading.box.student
         def answer(channel, made):
             for line in channel:
                 error = {"raised": [], "message": []}
                 facts = [[f, WIRES[i % len(WIRES)]] for i, f in enumerate(FACTS)] + [[5, 5], [], 7]
                 channel.write(json.dumps({"facts": facts, "error": error, "blank": "yes", "where": 5}) + "\\n")
                 channel.flush()
-        grading.student.answer_for = answer
+        grading.box.student.answer_for = answer
     """))  # fmt: skip
 
 
@@ -443,8 +443,8 @@ def malformed_values_in_reports(paper):
 def malformed_outputs(paper):
     """Tells the grader of outputs that no notebook can have."""
     paper.write("""
-        import grading.student
-        real = grading.student.Record
+        import grading.box.student
+        real = grading.box.student.Record
         bad = [
             5, None, "x", [], {}, {"output_type": 5}, {"output_type": "stream"}, {"output_type": "stream", "name": 5, "text": {}},
             {"output_type": "stream", "name": "<script>alert(1)</script>", "text": "\\ud800\\0 lone"},
@@ -560,8 +560,8 @@ try:
 except OSError:
     pass
 print(dict(os.environ))
-import grading.checks
-print("SECRET", grading.checks.secret)
+import grading.checks.facts
+print("SECRET", grading.checks.facts.secret)
 """,
 )
 attack(
@@ -635,8 +635,8 @@ called("a_report_of_many_megabytes", "return ['x' * 1000] * 100000")
 called(
     "a_report_beyond_every_limit",
     """
-    import grading.student
-    grading.student.encode = lambda value: "x" * 30_000_000
+    import grading.box.student
+    grading.box.student.encode = lambda value: "x" * 30_000_000
     return 0
 """,
 )
@@ -1084,7 +1084,7 @@ def an_edited_common_cell(paper):
 @row("accident")
 def a_variable_renamed_in_a_common_cell(paper):
     """The released cell runs first, so the names that everybody else uses are still there."""
-    from grading import source as src
+    from grading.lesson import source as src
 
     cell = [c for c in paper.notebook.cells if c.cell_type == "code" and "nbgrader" not in c.metadata][1]
     old = src.defined(cell.source)[0]

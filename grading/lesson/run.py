@@ -18,22 +18,13 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
-from grading import checks
-from grading import source as src
-from grading.compare import agrees, short, telling, trace
-from grading.values import decode, encode, plain, raised_by
+from grading.checks import facts as checks
+from grading.checks.compare import agrees, short, telling, trace
+from grading.checks.values import decode, encode, plain, raised_by
+from grading.environment import spent
+from grading.lesson import source as src
 
 SECONDS = 180  # one answer with its check may take so long by the clock, however busy the machine is
-QUIET = {
-    "DAYTWO_PROGRESS": "off",
-    "MPLBACKEND": "agg",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DAGSTER_DISABLE_TELEMETRY": "yes",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-}
 
 
 @dataclass
@@ -56,11 +47,6 @@ class Outcome:
     name: str
     verdicts: dict = field(default_factory=dict)  # (kind, index) -> Verdict as a dict
     reports_differ: str = ""  # the first fact whose value depends on expectations being there
-
-
-def spent():
-    """CPU seconds of this process and of its children that have ended: what a lesson takes, whoever else is busy."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def execute(source, namespace, path, line):

@@ -21,9 +21,11 @@ from pathlib import Path
 
 import psutil
 
-from grading import hosts, new, warm
-from grading.lesson import ROOT, SOLUTIONS, lessons
-from grading.template import KEPT
+from grading.environment import KEPT, ROOT, SOLUTIONS
+from grading.kernels import provisioner as warm
+from grading.lesson import scaffold as new
+from grading.lesson.format import lessons
+from grading.rehearsal import hosts
 
 SMALL = "06_scaffold"  # what `python -m grading new` writes, and a cell that makes it one CPU second in all
 LONG = "04_monitoring/02_detect_drift"  # where hosts count: one writer's share of a submission is small

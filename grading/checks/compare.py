@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grading.values import Opaque, Raised, encode, plain
+from grading.checks.values import Opaque, Raised, encode, plain
 
 TOLERANCE = 1e-3  # relative, for floats; whole numbers, texts and times must be equal
 NEAR_ZERO = 1e-9

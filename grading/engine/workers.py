@@ -5,8 +5,8 @@ import os
 import sys
 import threading
 
-from grading import source as src
-from grading.template import Template
+from grading.box.template import Template
+from grading.lesson import source as src
 
 _own = threading.local()  # every thread keeps one warm template, for the lesson it is at
 _spare, _turn = {}, threading.Lock()  # twins of the latest template, which no thread has taken yet
@@ -71,7 +71,7 @@ def questions(lesson, seed=None):
         source = exercise.check.source
         hidden = "\n".join(m[0] for m in src.region("HIDDEN TESTS").finditer(source))
         # The class's secret comes with the hidden part, when nothing of the student's is shown any more.
-        hidden = f"__import__('sys').modules['grading.checks'].secret = {seed!r}\n" + hidden if seed else hidden
+        hidden = f"__import__('sys').modules['grading.checks.facts'].secret = {seed!r}\n" + hidden if seed else hidden
         found[name] = {"visible": src.stripped(src.visible(source)), "hidden": src.stripped(hidden)}
     return found
 
@@ -133,7 +133,7 @@ def cluster(address):
     """The same on a Dask cluster."""
     from distributed import Client, wait
 
-    from grading.trusted import Refused
+    from grading.engine.trusted import Refused
 
     with contextlib.ExitStack() as stack:
         try:

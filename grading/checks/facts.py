@@ -6,17 +6,21 @@ nbgrader reads a cell without one as right.
 """
 
 import ast
+import contextlib
+import functools
 import hashlib
 import html
 import json
 import linecache
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
-from grading import progress
-from grading.compare import TOLERANCE, Judge, agrees, short, telling, trace
-from grading.values import Raised, plain, raised_by
+from grading.checks import progress
+from grading.checks.compare import TOLERANCE, Judge, agrees, short, telling, trace
+from grading.checks.values import Raised, plain, raised_by
 
 secret = os.environ.get("GRADING_SEED", "day two")  # a class's own; whoever learns alone has the public one
 HINTS = "hints.json"  # lies beside the notebooks
@@ -108,6 +112,50 @@ def find_hint(known, fact, got, expected=None):
     return exact
 
 
+OWN = {}  # {exercise: the learner's answer, whose check has passed in this kernel}
+
+
+def yours(name, course):
+    """The learner's own answer to an exercise where its check has passed here, else `course`; a line says which.
+
+    Never needed by a check: a learner's function that raises, or takes longer than a minute, is replaced as it runs.
+    """
+    own = OWN.get(name) if report is None else None
+    print(f"{name}: yours, its check has passed." if own else f"{name}: the course's, until the check of yours passes.")
+    if own is None or isinstance(own, type):
+        return own or course
+
+    @functools.wraps(course)
+    def either(*args, **kwargs):
+        try:
+            with patience(60):
+                return own(*args, **kwargs)
+        except Exception as error:
+            print(f"Your {name} raised {raised_by(error)!r} here, so the course's goes on.")
+            return course(*args, **kwargs)
+
+    return either
+
+
+@contextlib.contextmanager
+def patience(seconds):
+    """TimeoutError in what takes longer; only where a signal can interrupt it."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_):
+        raise TimeoutError(f"it took longer than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 class CheckCell:
     """Surrounds a check cell: turns what goes wrong in it into something to read, and remembers what went right."""
 
@@ -124,6 +172,7 @@ class CheckCell:
                 for name, exercise in exercises.items():
                     if exercise["facts"] and passed >= set(exercise["facts"]):
                         progress.remember(lesson, name)
+                        OWN[name] = vars(sys.modules["__main__"]).get(name)
             return False
         if not isinstance(error, Exception) or not (self.facts or is_blank(error)):
             return False  # an interrupt, an exit, or an ordinary error in an ordinary cell
@@ -210,7 +259,9 @@ class Kind(ast.NodeTransformer):
         facts = facts_in(tree)
         blank = any(isinstance(node, ast.Raise) and "NotImplementedError()" in ast.unparse(node) for node in tree.body)
         if facts or blank:
-            opening = ast.parse(f"with __import__('grading.checks').checks.CheckCell({facts!r}): pass").body[0]
+            opening = ast.parse(
+                f"with __import__('grading.checks.facts').checks.facts.CheckCell({facts!r}): pass"
+            ).body[0]
             opening.body = tree.body
             tree.body = [ast.fix_missing_locations(opening)]
         return tree

@@ -22,10 +22,10 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from grading import checks
-from grading.ground import Ground
-from grading.runner import spent
-from grading.values import encode, raised_by
+from grading.box.ground import Ground
+from grading.checks import facts as checks
+from grading.checks.values import encode, raised_by
+from grading.environment import spent
 
 OUTPUT = 100_000  # characters of one cell's output that are kept
 PICTURES = 3_000_000  # of one cell's displays

@@ -5,21 +5,22 @@ import errno
 import hashlib
 import json
 import os
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 import nbformat
 
-from grading import execution, feedback, sandbox
-from grading.gradebook import Book, submitted, whole
-from grading.keeper import LIMITS
-from grading.lesson import ROOT, lessons, read
-from grading.rebuild import Unreadable, assign
-from grading.trusted import Refused, Trusted
+from grading.box import sandbox
+from grading.box.overseer import LIMITS
+from grading.engine import feedback
+from grading.engine import workers as execution
+from grading.engine.gradebook import Book, submitted, whole
+from grading.engine.rebuild import Unreadable, assign
+from grading.engine.trusted import Refused, Trusted
+from grading.environment import foundation
+from grading.lesson.format import lessons, read
 
 AGAIN = " (nothing is kept of this: the next run tries it again)"
 EXTRA, EXTRAS = 1_000_000, 5_000_000  # bytes of one file handed in beside the notebooks, and of all of them
@@ -51,18 +52,6 @@ class Hand:
     trouble: list = field(default_factory=list)  # what the engine itself could not do
 
 
-@cache
-def engine_key():
-    """A hash of this engine and of the environment it runs in."""
-    own = hashlib.sha256(sys.version.encode())
-    here = Path(__file__).parent
-    for path in (*sorted(here.glob("*.py")), *sorted((here.parent / "course" / "daytwo").glob("*.py"))):
-        own.update(path.name.encode() + path.read_bytes())
-    lock = ROOT / "requirements.txt"
-    own.update(lock.read_bytes() if lock.exists() else b"")
-    return own.hexdigest()
-
-
 def digest(*parts):
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -89,7 +78,14 @@ def course(path, seed, limits, box):
     cells = [c for _, c in code_cells(release)]
     first = next((i for i, c in enumerate(cells) if c["kind"] != "common"), len(cells))
     leading = [c["source"] for c in cells[:first]]
-    key = digest(engine_key(), path.read_text(encoding="utf-8"), nbformat.writes(release), seed, limits, box)
+    key = digest(
+        foundation("checks", "lesson", "engine", "box"),
+        path.read_text(encoding="utf-8"),
+        nbformat.writes(release),
+        seed,
+        limits,
+        box,
+    )
     return Course(lesson, release, leading, execution.questions(lesson, seed), key)
 
 

@@ -11,16 +11,16 @@ from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from traitlets import Dict
 
-from grading.trusted import Refused
+from grading.engine.trusted import Refused
 
 
 class TrustedAutograde(Autograde):
     """nbgrader's converter, replaced from the first step: unreadable files and whole classes pass through here."""
 
-    limits = Dict(help="What a submission may use, where it differs from grading.keeper.LIMITS.").tag(config=True)
+    limits = Dict(help="What a submission may use, where it differs from grading.box.overseer.LIMITS.").tag(config=True)
 
     def start(self):
-        from grading.engine import Engine
+        from grading.engine.section import Engine
 
         try:
             engine = Engine(

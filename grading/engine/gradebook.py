@@ -14,8 +14,8 @@ from nbgrader.api import Comment, Grade, Gradebook, MissingEntry, SubmittedNoteb
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError, OperationalError, SAWarning
 
-from grading.build import released, solved
-from grading.trusted import Refused
+from grading.engine.trusted import Refused
+from grading.lesson.build import released, solved
 
 warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")  # of its own queries; nothing to act on
 CHANGED = (

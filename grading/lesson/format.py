@@ -7,10 +7,9 @@ from pathlib import Path
 
 import jupytext
 
-from grading import source as src
+from grading.environment import COURSE, ROOT, SOLUTIONS
+from grading.lesson import source as src
 
-ROOT = Path(__file__).resolve().parents[1]
-SOLUTIONS, COURSE = ROOT / "solutions", ROOT / "course"
 MARKERS = ("answer", "check", "mistake", "alternative", "say")
 MISTAKES, ALTERNATIVES = 3, 1  # every exercise has at least so many
 
@@ -30,6 +29,7 @@ class Cell:
     source: str
     line: int  # of the first line of the source, in the lesson file
     points: int = 0
+    fold: bool = False  # JupyterLab shows its output, and its code on a click
 
     @property
     def opening(self):
@@ -112,6 +112,7 @@ def read(path):
 
 def _cell(path, raw, line):
     known = [m for m in MARKERS if m in raw.metadata]
+    fold = raw.metadata.pop("title", None) == "fold" and raw.cell_type == "code" and not known
     extra = set(raw.metadata) - set(MARKERS) - {"points", "lines_to_next_cell"}
     if extra or len(known) > 1:
         raise LessonError(
@@ -126,7 +127,7 @@ def _cell(path, raw, line):
     points = raw.metadata.get("points", 0)
     if (kind in ("check", "say")) != (isinstance(points, int) and points > 0):
         raise LessonError(path, line, "check and say cells have points=N, a whole number from 1, and no other cell has")
-    cell = Cell(kind, name, raw.source, line + 1, points)
+    cell = Cell(kind, name, raw.source, line + 1, points, fold or kind == "check")
     if kind not in ("prose", "say"):
         try:
             ast.parse(cell.source)

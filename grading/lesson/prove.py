@@ -5,32 +5,20 @@ import hashlib
 import json
 import os
 import sys
-from functools import cache
 from pathlib import Path
 
-from grading import source as src
-from grading.lesson import ROOT, LessonError
-from grading.runner import start
+from grading.environment import foundation
+from grading.lesson import source as src
+from grading.lesson.format import LessonError
+from grading.lesson.run import start
 
 KEPT = Path(sys.prefix) / "proofs"  # goes with the environment: `make clean` removes it, and CI starts without
-PARTS = ("checks", "compare", "lesson", "prove", "runner", "source", "values")  # of this package: what proofs depend on
-
-
-@cache
-def foundation():
-    """A hash of all that proofs depend on beside the lesson."""
-    own = hashlib.sha256(f"{sys.version} {os.environ.get('GRADING_SEED')}".encode())
-    paths = [Path(__file__).with_name(f"{name}.py") for name in PARTS] + [ROOT / "requirements.txt"]
-    for folder in (ROOT / "course" / "daytwo", ROOT / "data"):
-        paths += sorted(p for p in folder.iterdir() if p.suffix in (".py", ".parquet", ".json"))
-    for path in paths:
-        own.update(path.name.encode() + (path.read_bytes() if path.exists() else b""))
-    return own.hexdigest()
 
 
 def keys(lesson):
     """{exercise, or "common": a hash of all that its result depends on}: the cells before it, and all its own."""
-    found, before = {}, hashlib.sha256(f"{foundation()} {lesson.path.parent}".encode())
+    base = f"{foundation('checks', 'lesson')} {os.environ.get('GRADING_SEED')} {lesson.path.parent}"
+    found, before = {}, hashlib.sha256(base.encode())
     for cell in lesson.cells:
         if cell.kind == "code":
             before.update(f"{cell.source}\0".encode())

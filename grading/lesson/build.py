@@ -9,10 +9,10 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from grading import source as src
-from grading.lesson import COURSE, ROOT, SOLUTIONS, LessonError
-from grading.prove import proofs
-from grading.runner import QUIET
+from grading.environment import COURSE, ROOT, SOLUTIONS, plain_environment
+from grading.lesson import source as src
+from grading.lesson.format import LessonError
+from grading.lesson.prove import proofs
 
 KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -50,7 +50,8 @@ def solved(lesson):
             key += "-2"
         seen.add(key)
         new = make(cell.source, id=key.replace("_", "-"))
-        new.metadata = nbformat.from_dict(metadata(cell) if graded else {})
+        folded = {"jupyter": {"source_hidden": True}} if cell.fold else {}
+        new.metadata = nbformat.from_dict((metadata(cell) if graded else {}) | folded)
         notebook.cells.append(new)
     return notebook
 
@@ -79,8 +80,7 @@ def released(notebook, hidden=False):
 def executed(lesson):
     """The solved notebook with its outputs, from a kernel of its own."""
     notebook = solved(lesson)
-    os.environ.update(QUIET)
-    os.environ.pop("MPLBACKEND")  # a notebook draws inline
+    os.environ.update(plain_environment())
     where = {"metadata": {"path": str(lesson.path.parent)}}
     try:
         quiet = ["--log-level=ERROR"]  # it would warn of tcp on loopback, at every build

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from grading.template import KEPT
+from grading.environment import KEPT
 
 NETWORK = "10.77"  # a private range; each host has a wire of its own to this machine
 

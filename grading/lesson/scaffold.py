@@ -2,7 +2,7 @@
 
 import re
 
-from grading.lesson import SOLUTIONS
+from grading.environment import SOLUTIONS
 
 TEMPLATE = '''# %% [markdown]
 # # {title}

@@ -1,6 +1,6 @@
 """Where verdicts are made: the solved lesson runs here once, keeps its expectations, and compares what students report.
 
-Started as `python -m grading.trusted LESSON`, one process per lesson and class seed. No student's code comes near it:
+Started as `python -m grading.engine.trusted LESSON`, one per lesson and class seed. No student's code comes near it:
 it reads reports in the closed wire format and says how they compare, with the very code of a learner's `check`.
 """
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 
-from grading.runner import QUIET
+from grading.environment import QUIET
 
 SECONDS = 60  # one exercise's comparison may take so long; it takes milliseconds
 LONGEST = 20_000_000  # letters of one exercise's reports
@@ -30,7 +30,7 @@ class Trusted:
     def _start(self, proved):
         env = os.environ | QUIET | ({"GRADING_SEED": self.seed} if self.seed else {})
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "grading.trusted", self.lesson_id],
+            [sys.executable, "-m", "grading.engine.trusted", self.lesson_id],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=env,
@@ -108,7 +108,7 @@ def learn(lesson):
 
     Each exercise has a copy of the common cells' names: a judge that is asked later finds those of its own check.
     """
-    from grading import runner
+    from grading.lesson import run as runner
 
     namespace, expected = {"__name__": "__main__"}, {}
     quiet = io.StringIO()
@@ -126,8 +126,8 @@ def learn(lesson):
 
 def prove(lesson):
     """{exercise: hints for visible and hidden facts}; `Refused` when the lesson does not hold under this seed."""
-    from grading import prove as prover
-    from grading.lesson import LessonError
+    from grading.lesson import prove as prover
+    from grading.lesson.format import LessonError
 
     try:
         result = prover.proofs(lesson)
@@ -150,9 +150,9 @@ def verdict(reports, expected, visible, hints):
 
     The visible part is judged first and by itself: nothing that was said after the hidden part came in is ever shown.
     """
-    from grading.checks import find_hint
-    from grading.compare import short
-    from grading.runner import judge
+    from grading.checks.compare import short
+    from grading.checks.facts import find_hint
+    from grading.lesson.run import judge
 
     shown = [e for e in expected if e[0] in visible]
     secrets = [e for e in expected if e[0] not in visible]
@@ -184,8 +184,8 @@ def verdict(reports, expected, visible, hints):
 
 def report_of(said, most):
     """The `Report` of a part of a check with `most` facts, from what came out of a sandbox, whatever it is."""
-    from grading.runner import Report
-    from grading.values import Opaque, Raised, decode
+    from grading.checks.values import Opaque, Raised, decode
+    from grading.lesson.run import Report
 
     def value(wire):
         try:
@@ -214,8 +214,9 @@ def confine():
 
 
 def main(lesson_id):
-    from grading import source as src
-    from grading.lesson import SOLUTIONS, read
+    from grading.environment import SOLUTIONS
+    from grading.lesson import source as src
+    from grading.lesson.format import read
 
     talk, sys.stdout = sys.stdout, sys.stderr  # whatever the lesson prints must not get between the answers
     known = json.loads(sys.stdin.readline())

@@ -17,7 +17,8 @@ import tempfile
 import time
 from collections import Counter
 
-from grading import sandbox, student
+from grading.box import sandbox, student
+from grading.environment import plain_environment
 
 LIMITS = {
     "cell": 60,  # CPU seconds of one cell, or of one part of a check; three times as much by the clock
@@ -160,19 +161,7 @@ def first_process(job, files, folder, limits, channel, made):
         os._exit(0)
 
 
-ENVIRONMENT = {
-    "DAYTWO_PROGRESS": "off",
-    "DAGSTER_DISABLE_TELEMETRY": "yes",
-    "LANG": "C.UTF-8",
-    "LOGNAME": "student",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-    "PYTHONUTF8": "1",
-    "TMPDIR": "/tmp",
-    "USER": "student",
-}
+ENVIRONMENT = plain_environment(LANG="C.UTF-8", LOGNAME="student", PYTHONUTF8="1", TMPDIR="/tmp", USER="student")
 
 
 def close_all_but(*kept):

@@ -7,9 +7,10 @@ import json
 import random
 import shutil
 
-from grading import sandbox
-from grading.catalogue import ROWS, Paper
-from grading.lesson import COURSE, ROOT, lessons, read
+from grading.box import sandbox
+from grading.environment import COURSE, ROOT
+from grading.lesson.format import lessons, read
+from grading.rehearsal.submissions import ROWS, Paper
 
 CLASSROOM = ROOT / "classroom"
 ODD = 0.4  # of the students, when accidents are asked for

@@ -1,6 +1,6 @@
 """Kernels that start at once: each is a fork of one process that has imported what lessons import.
 
-The kernelspec "Day Two (instant)" names the provisioner below, which asks the template (grading/warm_template.py) for a
+The kernelspec "Day Two (instant)" names the provisioner below, which asks grading/kernels/template.py for a
 fork over a socket in a private folder, and starts the template when there is none. A template serves one user, one
 state of the environment and one set of start-up settings; a change of any gives another; the old one ends by itself.
 Whenever anything is amiss (no fork on this system, a deaf or broken template) the kernel starts as any other does, and
@@ -9,7 +9,7 @@ one line in the log says why.
 The kernelspec gives one thread to BLAS and OpenMP, for a kernel that starts at once and one that does not alike: marks
 and outputs then don't depend on the machine. A learner's fit uses one core; "Python 3" uses all.
 
-python -m grading.warm install | stop | measure NOTEBOOK…
+python -m grading.kernels.provisioner install | stop | measure NOTEBOOK…
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from pathlib import Path
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, CaselessStrEnum
 
-from grading.warm_template import UP
+from grading.kernels.template import UP
 
 NAME = "daytwo"
 ONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -61,7 +61,7 @@ PATIENCE = 2  # seconds until a template must have answered
 IMPORTS = 20  # seconds until a new one must be there
 MINUTES = "10"  # that a template stays when nobody asks; DAYTWO_WARM says another number, or off
 REPEATS = 3  # of a measurement
-START = "import os, sys; os.fork() and os._exit(0); from grading.warm_template import main; main(*sys.argv[1:])"
+START = "import os, sys; os.fork() and os._exit(0); from grading.kernels.template import main; main(*sys.argv[1:])"
 USUAL = (subprocess.DEVNULL, 1, 2)  # a kernel's streams unless others are asked for: its manager's
 KEPT = set()  # the connections that living kernels follow; not to be shared with a fork of this process
 if POSSIBLE:

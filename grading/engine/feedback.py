@@ -7,8 +7,8 @@ import nbformat
 from bleach import clean
 from bleach.css_sanitizer import CSSSanitizer
 
-from grading.checks import NotAttempted, Wrong, card
-from grading.rebuild import inert
+from grading.checks.facts import NotAttempted, Wrong, card
+from grading.engine.rebuild import inert
 
 TAGS = {"a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "div", "dl", "dt", "em", "hr", "i", "img", "li"}
 TAGS |= {"h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "span", "strong", "sub", "sup", "ul", "u"}

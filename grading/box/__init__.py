@@ -1,0 +1,1 @@
+"""The processes of one submission: template, overseer, sandbox, student."""

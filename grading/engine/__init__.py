@@ -1,0 +1,1 @@
+"""A class through nbgrader: submissions rebuilt, graded, written into the gradebook, and their feedback."""

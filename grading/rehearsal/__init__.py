@@ -1,0 +1,1 @@
+"""Imaginary classes, submissions named by outcome, and the benchmark."""
