@@ -6,16 +6,9 @@ from importlib import import_module
 # jsonschema would build a grammar of web addresses at import, a second of every start, for a format no notebook has.
 sys.modules.setdefault("rfc3987_syntax", None)
 
-WHERE = {
-    "check": "facts",
-    "class_seed": "facts",
-    "raised": "facts",
-    "yours": "facts",
-    "at_least": "compare",
-    "at_most": "compare",
-}
-WHERE |= {"between": "compare", "satisfies": "compare"}
-__all__ = ["at_least", "at_most", "between", "check", "class_seed", "raised", "satisfies", "yours"]
+WHERE = dict.fromkeys(["check", "class_seed", "raised"], "facts") | {"yours": "cells"}
+WHERE |= dict.fromkeys(["at_least", "at_most", "between", "satisfies"], "compare")
+__all__ = ["at_least", "at_most", "between", "check", "class_seed", "progress", "raised", "satisfies", "yours"]
 
 
 def __getattr__(name):
@@ -24,7 +17,5 @@ def __getattr__(name):
         return import_module("grading.checks.progress")
     if name not in WHERE:
         raise AttributeError(f"module 'grading' has no attribute {name!r}")
-    module = import_module(f"grading.checks.{WHERE[name]}")
-    if name == "check":
-        module.install()  # a kernel forked from a warm process has imported the module before it had a shell
-    return getattr(module, name)
+    import_module("grading.checks.cells").install()  # where a kernel was forked, the module was there before the shell
+    return getattr(import_module(f"grading.checks.{WHERE[name]}"), name)

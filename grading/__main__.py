@@ -14,7 +14,8 @@ from grading.environment import ROOT
 from grading.lesson import build as builder
 from grading.lesson import prove as prover
 from grading.lesson import scaffold
-from grading.lesson.format import LessonError, lessons, read
+from grading.lesson.format import LessonError
+from grading.lesson.read import lessons, read
 from grading.rehearsal import simulate as simulator
 
 
@@ -48,7 +49,7 @@ def prove(names, values, afresh=False):
         if result:
             print(f"{prover.summary(lesson, result)}; proved in {seconds:.1f} s", flush=True)
             if values:
-                print(*prover.details(result), sep="\n")
+                print(*prover.details(lesson, result), sep="\n")
         for fault in faults:
             print(f"✗ {fault}", flush=True)
         bad += len(faults)
@@ -79,6 +80,8 @@ def build(names):
         for fault in faults:
             print(f"✗ {fault}", flush=True)
         bad += len(faults)
+    for path in builder.refresh():
+        print(f"{path.relative_to(ROOT)}: its links, or the map, are new", flush=True)
     return bad
 
 

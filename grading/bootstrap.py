@@ -62,6 +62,9 @@ TROUBLE = (  # what an installer said, and the sentence for it
     ("", f"The packages could not be installed: {ENV / 'install.log'} says why."),
 )
 
+WIDE = {"@jupyterlab/filebrowser-extension:browser": {"showLastModifiedColumn": False, "showFileSizeColumn": False}}
+KIND = 'c = get_config()  # noqa\nc.InteractiveShellApp.extensions = ["grading.checks.cells"]\n'  # before any import
+
 CLASSES = [f"tests/test_{name}.py" for name in ("classroom", "engine", "submissions")]
 PARTS = (  # what `make test` runs, in this order
     (
@@ -316,6 +319,13 @@ def lab(*args):
     for name, content in QUIET.items():
         (config / name).parent.mkdir(parents=True, exist_ok=True)
         write(config / name, json.dumps(content).encode())
+    shared = {
+        "share/jupyter/lab/settings/overrides.json": json.dumps(WIDE),
+        "etc/ipython/ipython_kernel_config.py": KIND,
+    }
+    for name, content in shared.items():
+        (ENV / name).parent.mkdir(parents=True, exist_ok=True)
+        write(ENV / name, content.encode())
     command = [str(PYTHON), "-P", "-m", "jupyterlab", f"--ServerApp.root_dir={WORK}"]
     command += ["--LabApp.default_url=/lab/tree/00_start_here.ipynb", f"--LabApp.workspaces_dir={WORK / '.workspaces'}"]
     command += [f"--port={os.environ['PORT']}"] if os.environ.get("PORT") else []

@@ -35,7 +35,8 @@ def foundation(*rooms):
     own = hashlib.sha256(sys.version.encode())
     paths = [ROOT / "grading" / "environment.py", ROOT / "requirements.txt"]
     for folder in (*(ROOT / "grading" / room for room in rooms), ROOT / "course" / "daytwo", ROOT / "data"):
-        paths += sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".parquet", ".json") and p.is_file())
+        kinds = (p for p in folder.rglob("*") if p.suffix in (".py", ".parquet", ".json") and p.is_file())
+        paths += sorted(p for p in kinds if p.relative_to(folder).parts[0] != "lessons")  # those are results
     for path in paths:
         own.update(path.name.encode() + (path.read_bytes() if path.exists() else b""))
     return own.hexdigest()

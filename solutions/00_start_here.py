@@ -30,19 +30,10 @@ plt.show()
 # %% [markdown]
 # ## The map
 #
-# Five sections, each a folder beside this page once it is written. Start where your own question is: every lesson
-# stands alone.
+# Start where your own question is: every lesson stands alone, and takes about an hour. The sections form a loop: data,
+# training, validation, deployment, monitoring, retraining, and the way back.
 #
-# | section | the question it answers |
-# | --- | --- |
-# | `01_pipelines` | how does a model get made, again and again, without anyone watching? |
-# | `02_serving` | how does an answer reach whoever needs it, fast, safely and in steps? |
-# | `03_features` | how do training and serving come to see the same numbers? |
-# | `04_monitoring` | how do we know that something is wrong, and how wrong? |
-# | `05_delivery` | how does a change get from an idea to the airline desk, and back? |
-#
-# They form a loop: data, training, validation, deployment, monitoring, retraining, and the way back.
-# So far `04_monitoring` is whole, and the first three sections are begun; the rest follows.
+# {map}
 
 # %% [markdown]
 # ## How a check works
@@ -51,8 +42,9 @@ plt.show()
 # place of the comment and the `raise`, run the cell with Shift+Enter, then run the check below it.
 #
 # - A check states facts, plain sentences that are true of a right answer, and ticks those that hold: ✓.
-# - At the first that does not hold it says what was expected, what came, and a hint if your mistake is a known one.
+# - At the first that does not hold it says what was asked, what was expected, what came, and the next thought.
 # - A blank is no mistake: it is "not attempted yet". Nothing stops you from going on.
+# - The code of a check is folded. You never need to read it; a click on the bar at its left opens it.
 #
 # Try it. A flight is *late* when it arrives more than 15 minutes after schedule.
 
@@ -66,36 +58,35 @@ def is_late(delay):
 
 
 # %% check="is_late" points=1
+# Return a truth value: late or not.
 check("An hour after schedule, and on time: late or not", [is_late(60), is_late(0)], [True, False])
+# Compare with 15: late begins above it, not at it.
 check("Minutes around the limit: 14, 15, 16", [is_late(14), is_late(15), is_late(16)], [False, False, True])
+# Keep the sign: a flight that is early has a delay below zero.
 check("Twenty minutes early is not late", [is_late(-20)], [False])
 ### BEGIN HIDDEN TESTS
 check("An hour early, and three hours after schedule", [is_late(-60), is_late(180)], [False, True])
 ### END HIDDEN TESTS
 
-
 # %% mistake="is_late"
 # Use > and not >=: a flight exactly 15 minutes behind schedule still counts as on time.
-def is_late(delay):
-    return delay >= 15
-
+# - delay > 15
+# + delay >= 15
 
 # %% mistake="is_late"
 # Compare with 15: a flight a few minutes behind schedule is not late yet.
-def is_late(delay):
-    return delay > 0
-
+# - delay > 15
+# + delay > 0
 
 # %% mistake="is_late"
 # Turn the comparison round: late means more minutes, not fewer.
-def is_late(delay):
-    return delay < 15
-
+# - delay > 15
+# + delay < 15
 
 # %% mistake="is_late"
 # Keep the sign of the delay: a flight that is early has a delay below zero.
-def is_late(delay):
-    return abs(delay) > 15
+# - delay > 15
+# + abs(delay) > 15
 
 
 # %% alternative="is_late"

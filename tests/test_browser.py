@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from grading.environment import SOLUTIONS
-from grading.lesson.format import read
+from grading.lesson.read import read
 from grading.lesson.source import facts
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")

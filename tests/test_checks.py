@@ -15,9 +15,11 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from grading.checks.compare import agrees, at_least, at_most, between, satisfies, short, telling, trace
-from grading.checks.facts import find_hint
+from grading.checks.compare import agrees, at_least, at_most, between, satisfies
+from grading.checks.hints import digest, find_hint, mark, recognised, telling
 from grading.checks.values import Opaque, Raised, decode, encode, plain, raised_by
+from grading.checks.words import short
+from grading.checks.words import told as words
 from grading.engine import feedback
 
 
@@ -46,6 +48,9 @@ EQUAL = [
     (pd.DataFrame({"b": [1], "a": [None]}), pd.DataFrame({"a": [math.nan], "b": [1]})),
     (b"ab", b"ab"),
     (None, None),
+    (None, math.nan),
+    (pd.NaT, None),
+    ({"a": None}, {"a": math.nan}),
     (np.where(True, "watch", "carry on"), "watch"),
     (np.asarray(0.5), 0.5),
     (np.array(np.datetime64("2013-07-01")), UTC),
@@ -97,7 +102,7 @@ def test_a_value_that_equals_everything_is_rebuilt():
 
 @pytest.mark.parametrize("value", [v for pair in EQUAL for v in pair], ids=repr)
 def test_a_value_survives_the_journey(value):
-    assert trace(decode(encode(value))) == trace(value)
+    assert digest(decode(encode(value))) == digest(plain(value))
 
 
 @pytest.mark.parametrize(
@@ -135,11 +140,40 @@ def test_what_anyone_might_give_carries_no_hint(value):
     assert not telling(value)
 
 
-def test_a_hint_is_found_by_its_value_or_as_the_only_cause():
-    known = [{"fact": "a", "got": trace(0.25), "hint": "Halve it."}]
-    assert find_hint(known, "a", 0.25 + 1e-12, 1) == "Halve it."
-    assert find_hint(known, "a", 0.3, 1) is None and find_hint(known, "b", 0.25, 1) is None
-    assert find_hint(known, "a", 0.3, between(1, 2)) == "A common cause. Halve it."
+def test_a_hint_is_that_of_a_known_value_else_the_facts_own():
+    known, thoughts = [{"fact": "a", "got": mark(0.25), "hint": "Halve it."}], {"a": "Think again."}
+    assert find_hint(known, thoughts, "a", 0.25002) == "Halve it."
+    assert find_hint(known, thoughts, "a", 0.3) == "Think again." and find_hint(known, thoughts, "b", 0.25) is None
+
+
+LONG = pd.DataFrame({"b": np.arange(300) / 7, "a": [None, "x", UTC] * 100})
+ALIKE = [
+    ({"a": 1, "b": 2.0}, {"b": 2, "a": 1}),
+    ([None, 1], [math.nan, 1]),
+    (UTC, UTC.tz_convert("America/New_York")),
+    (LONG, LONG[["a", "b"]].replace({None: math.nan})),
+    (raised_by(KeyError("tail")), raised_by(KeyError("wing"))),
+    (list(range(400)), np.arange(400.0)),
+    ({3, 1}, {1, 3}),
+]
+
+
+@pytest.mark.parametrize("one, other", ALIKE, ids=lambda v: type(v).__name__)
+def test_a_known_value_is_recognised_as_generously_as_facts_are_compared(one, other):
+    assert recognised(json.loads(json.dumps(mark(plain(one)))), plain(other))
+    assert not recognised(mark(plain(one)), plain([1, 2]))
+
+
+def test_long_values_are_reduced_to_what_differs():
+    right = list(range(30))
+    wrong = [*right[:3], 7, *right[4:]]
+    assert words(wrong, right, 1e-3) == ("[3] 3 (1 of 30 values differ)", "[3] 7 (1 of 30 values differ)")
+    table = pd.DataFrame({"a": range(9), "b": 1.0})
+    wanted, came = words(table.assign(a=[*range(8), 0]), table, 1e-3)
+    assert "1 of 9 rows differ" in wanted and " b" not in wanted.split("(")[0] and "8  8" in wanted and "8  0" in came
+    assert words({"a": 1}, {"a": 2}, 1e-3) == ("{'a': 2}", "{'a': 1}")
+    assert words(0.5, 0.25, 0.02) == ("0.25 (floats ± 2 %)", "0.5")
+    assert short({3, 1, 2}) == "{1, 2, 3}" and short(-1e-300 * 1e-300) == "0" and short({"b", "a"}) == "{'a', 'b'}"
 
 
 def test_long_values_are_shown_short():
@@ -152,25 +186,31 @@ def test_long_values_are_shown_short():
 def cells(tmp_path_factory):
     """The outputs of the same check in a real kernel, for answers that are right, wrong, blank and raising."""
     folder = tmp_path_factory.mktemp("lesson")
-    (folder / "hints.json").write_text(
-        '{"s/l": {"twice": {"facts": ["Twice two"], "hints": [{"fact": "Twice two", "got": "\\"5\\"", "hint": "Multiply."},'
-        '{"fact": "Twice two", "got": "{\\"message\\": \\"odd\\", \\"raised\\": [\\"ValueError\\", \\"Exception\\",'
-        ' \\"BaseException\\"]}", "hint": "Take every number."}]}}}'
-    )
+    page = {"facts": ["Twice two", "Twice <b>three</b>"], "next": {"Twice <b>three</b>": "Any number."}, "hints": []}
+    page["hints"] += [{"fact": "Twice two", "got": mark(5), "hint": "Multiply."}]
+    page["hints"] += [{"fact": "Twice two", "got": mark(raised_by(ValueError("odd"))), "hint": "Take every number."}]
+    book = {"s/l": {"exercises": {"other": {"facts": ["Else"]}, "twice": page}}}
+    opening = f"from grading import check, yours\nfrom grading.checks import hints\nhints.book = lambda: {book!r}\n"
     sources = {
-        "import": "from grading import check",
+        "early": "pass",
+        "import": opening,
         "right": "twice = lambda x: 2 * x",
         "wrong": "twice = lambda x: 5",
         "blank": "def twice(x):\n    # Your code here.\n    raise NotImplementedError()",
         "raising": "def twice(x):\n    raise ValueError('odd')",
         "naked": "# Your code here.\nraise NotImplementedError()",
+        "half": "def twice(x):\n    return 2 * x if x < 3 else 7",
+        "left": "def twice(x):\n    'Twice.'\n    y = 2 * x\n    # Your code here.\n    raise NotImplementedError()",
+        "warned": "import warnings\ndef twice(x):\n    warnings.warn('slow')\n    return 2 * x",
+        "gone": "del twice",
+        "mine": "print(yours('twice', lambda x: 0)(4), yours('other', lambda x: 0)(4))",
         "plain": "1 / 0",
     }
     check = 'check("Twice two", twice(2), 4)\ncheck("Twice <b>three</b>", twice(3), 6)'
     notebook = nbformat.v4.new_notebook()
     for name, source in sources.items():
         notebook.cells.append(nbformat.v4.new_code_cell(source, id=name))
-        if name not in ("import", "naked", "plain"):
+        if name not in ("early", "import", "naked", "mine", "plain"):
             notebook.cells.append(nbformat.v4.new_code_cell(check, id=f"{name}-check"))
     client = NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": str(folder)}})
     replies = {}
@@ -187,12 +227,13 @@ def card(outputs):
 
 def test_a_right_answer_gets_its_ticks(cells):
     (only,), status = cells["right-check"]
-    assert status == "ok" and only.text == "✓ Twice two\n✓ Twice <b>three</b>\n"
+    assert status == "ok"
+    assert only.text == "✓ Twice two\n✓ Twice <b>three</b>\nAll 2 facts hold. Exercise 2 of 2 is done.\n"
 
 
 def test_a_wrong_answer_is_told_what_was_expected_what_came_and_the_hint(cells):
     outputs, _ = cells["wrong-check"]
-    assert card(outputs)["text/plain"] == "✗ Twice two\n  Expected: 4\n  Came: 5\n  Hint: Multiply."
+    assert card(outputs)["text/plain"] == "✗ Twice two\n  Asked: twice(2)\n  Expected: 4\n  Came: 5\n  Hint: Multiply."
     assert "Multiply." in card(outputs)["text/html"] and "Traceback" not in str(outputs)
 
 
@@ -212,6 +253,28 @@ def test_run_all_goes_on_and_plain_nbgrader_sees_an_error(cells, name):
     outputs, status = cells[name]
     assert status == "ok"
     assert any(o.output_type == "error" for o in outputs)
+
+
+def test_whoever_made_no_known_mistake_is_told_the_facts_own_thought(cells):
+    assert card(cells["half-check"][0])["text/plain"].endswith("Came: 7\n  Hint: Any number.")
+
+
+def test_code_above_a_blank_that_was_left_is_told_so(cells):
+    assert "remove the raise" in card(cells["left-check"][0])["text/plain"]
+
+
+def test_a_check_before_its_answers_cell_says_what_to_run(cells):
+    assert card(cells["gone-check"][0])["text/plain"] == "○ Run the cells above first: `twice` is not there yet."
+
+
+def test_warnings_stay_out_of_the_ticks_of_a_right_answer(cells):
+    (only,), status = cells["warned-check"]
+    assert status == "ok" and only.name == "stdout"
+
+
+def test_a_later_cell_uses_the_learners_own_where_its_check_has_passed(cells):
+    text = "".join(output.text for output in cells["mine"][0])
+    assert text.startswith("twice: yours") and "other: the course's" in text and "\n8 0\n" in text
 
 
 def test_an_ordinary_error_stays_an_ordinary_error(cells):

@@ -12,7 +12,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from grading.environment import COURSE, ROOT, SOLUTIONS
-from grading.lesson.format import read
+from grading.lesson.read import read
 
 SECTION = "04_monitoring"
 NAME = "02_detect_drift"

@@ -22,7 +22,7 @@ from grading.engine import section as engine
 from grading.engine import trusted
 from grading.environment import ROOT, SOLUTIONS
 from grading.lesson import scaffold as new
-from grading.lesson.format import lessons
+from grading.lesson.read import lessons
 from grading.rehearsal import bench
 
 SECTION, STUDENTS = "01_try", 12

@@ -14,7 +14,7 @@ from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from grading.engine.rebuild import CELLS, LENGTH, Unreadable, assign, inert, rebuild, role
 from grading.environment import COURSE, SOLUTIONS
-from grading.lesson.format import read
+from grading.lesson.read import read
 
 LESSON = read(SOLUTIONS / "04_monitoring" / "02_detect_drift.py")
 RELEASE = nbformat.read(LESSON.release, as_version=4)

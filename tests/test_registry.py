@@ -20,7 +20,7 @@ from daytwo import crash, features, flights, predict, registry, train, weather
 from mlflow.store.db.utils import _get_latest_schema_revision
 
 from grading.environment import SOLUTIONS
-from grading.lesson.format import read
+from grading.lesson.read import read
 
 LESSON = SOLUTIONS / "01_pipelines" / "06_survive_failures.py"
 OLD = {"model": "1", "features": "miles", "threshold": "0.2901"}

@@ -17,7 +17,7 @@ import pytest
 from daytwo.serving import MicroBatcher, PredictionCache, percentile, running
 from fastapi import FastAPI
 
-from grading.lesson import format as lesson
+from grading.lesson import read as lesson
 
 LESSON = "02_serving/02_answer_fast"
 

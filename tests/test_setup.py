@@ -253,7 +253,7 @@ def folders(tmp_path):
     for name in ("daytwo/data.py", "daytwo/__pycache__/data.pyc", "01_first/.ipynb_checkpoints/01_one.ipynb"):
         (course / name).write_text("")
     (course / "01_first" / "01_one.ipynb").write_text(notebook("1"))
-    (course / "01_first" / "hints.json").write_text("{}")
+    (course / "01_first" / "extra.json").write_text("{}")
     assert bootstrap.fill(course, work) == []
     return course, work
 
@@ -265,12 +265,12 @@ def held(folder):
 
 
 def test_work_holds_the_course_without_its_library(folders):
-    assert held(folders[1]) == {"01_first/01_one.ipynb": notebook("1"), "01_first/hints.json": "{}"}
+    assert held(folders[1]) == {"01_first/01_one.ipynb": notebook("1"), "01_first/extra.json": "{}"}
 
 
 def test_a_second_lab_keeps_answers_and_outputs(folders):
     course, work = folders
-    mine = {"01_first/01_one.ipynb": notebook("mine"), "01_first/hints.json": "{}", "notes.txt": "my own"}
+    mine = {"01_first/01_one.ipynb": notebook("mine"), "01_first/extra.json": "{}", "notes.txt": "my own"}
     for name, content in mine.items():
         (work / name).write_text(content)
     assert bootstrap.fill(course, work) == [] and held(work) == mine

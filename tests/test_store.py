@@ -10,7 +10,7 @@ from daytwo import features, flights, store, weather
 from daytwo.store import DELAY, WEATHER, get_historical, get_online, materialise, register
 
 from grading.environment import SOLUTIONS
-from grading.lesson.format import read
+from grading.lesson.read import read
 
 LESSON = read(SOLUTIONS / "03_features" / "01_build_a_feature_store.py")
 START = pd.Timestamp("2013-03-08 06:00", tz="UTC")

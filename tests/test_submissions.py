@@ -38,7 +38,7 @@ from grading.engine.section import Engine, code_cells, number
 from grading.environment import ROOT, SOLUTIONS
 from grading.lesson import build
 from grading.lesson import source as src
-from grading.lesson.format import read
+from grading.lesson.read import read
 from grading.rehearsal import simulate
 from grading.rehearsal import submissions as catalogue
 from grading.rehearsal.submissions import ROWS, Paper

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from daytwo import planted, suites
 
-from grading.lesson import format as lessons
+from grading.lesson import read as lessons
 from grading.lesson import run as runner
 
 LESSON = lessons.read(lessons.SOLUTIONS / "01_pipelines" / "07_test_a_pipeline.py")

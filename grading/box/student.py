@@ -23,8 +23,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from grading.box.ground import Ground
-from grading.checks import facts as checks
+from grading.checks import cells, facts
 from grading.checks.values import encode, raised_by
+from grading.checks.words import is_blank
 from grading.environment import spent
 
 OUTPUT = 100_000  # characters of one cell's output that are kept
@@ -128,7 +129,7 @@ def shell():
     config.InteractiveShell.colors = "nocolor"
     made = Shell.instance(config=config, display_pub_class=Publisher)
     made.enable_matplotlib("inline")
-    checks.install(made)
+    cells.install(made)
     builtins.input = nobody
     return made
 
@@ -168,23 +169,23 @@ def answer_for(channel, made):
     names = made.user_ns
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for line in channel:
-        source, facts, started = json.loads(line), [], spent()
+        source, told, started = json.loads(line), [], spent()
 
-        def report(fact, got, *_, facts=facts, **__):
-            facts.append([fact, encode(got)])
+        def report(fact, got, *_, told=told, **__):
+            told.append([fact, encode(got)])
 
         names |= {"check": report} | {name: f for name, f in OURS.items() if name in names}
-        said = {"facts": facts, "error": None, "blank": False, "where": None}
+        said = {"facts": told, "error": None, "blank": False, "where": None}
         try:
             exec(compile(ast.parse(source), "the check", "exec", dont_inherit=True), names)
         except BaseException as error:
-            said |= {"error": encode(raised_by(error)), "blank": checks.is_blank(error), "where": where(error)}
+            said |= {"error": encode(raised_by(error)), "blank": is_blank(error), "where": where(error)}
         said["seconds"] = spent() - started
         channel.write(json.dumps(said) + "\n")
         channel.flush()
 
 
-OURS = {"raised": checks.raised, "class_seed": checks.class_seed}  # what a check calls, whatever a notebook made of it
+OURS = {"raised": facts.raised, "class_seed": facts.class_seed}  # what a check calls, whatever a notebook made of it
 
 
 def where(error):

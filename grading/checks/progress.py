@@ -44,28 +44,25 @@ def remember(lesson, exercise):
         pass
 
 
-def done(folder="."):
-    """[(section/lesson, exercises passed, exercises in all)] for the lessons below `folder`, in their order."""
-    known, rows = passed(), []
-    for path in sorted(Path(folder).glob("[0-9]*/hints.json")):
-        try:
-            lessons = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        for lesson, exercises in lessons.items():
-            rows.append((lesson, sum(f"{lesson}/{name}" in known for name in exercises), len(exercises)))
-    return rows
+def done():
+    """[(lesson, exercises passed, exercises in all)] for the start page and every lesson, in their order."""
+    from grading.checks.hints import book
+
+    known, pages = passed(), book()
+    order = sorted(pages, key=lambda lesson: ("/" in lesson, lesson))
+    return [
+        (a, sum(f"{a}/{name}" in known for name in pages[a]["exercises"]), len(pages[a]["exercises"])) for a in order
+    ]
 
 
-def show(folder="."):
+def show():
     """Print a bar for every lesson: exercises passed, of those there are."""
     if place() is None:
         return print("Progress is not kept here.")
-    rows = done(folder)
-    if not rows:
-        print("No lessons beside this page: open it from the folder that `make lab` shows.")
-    for lesson, passed_now, total in rows:
-        bar = "■" * passed_now + "□" * (total - passed_now)
-        print(f"{lesson:<36} {bar}  {passed_now} of {total}")
-    if rows:
-        print(f"{'all':<36} {sum(r[1] for r in rows)} of {sum(r[2] for r in rows)} exercises")
+    rows = done()
+    wide, most = max(len(r[0]) for r in rows), max(r[2] for r in rows)
+    for lesson, now, total in rows:
+        bar = "■" * now + "□" * (total - now)
+        state = "done" if now == total else "open" if not now else "begun"
+        print(f"{lesson:<{wide}}  {bar:<{most}}  {now} of {total}, {state}")
+    print(f"{'all':<{wide}}  {'':<{most}}  {sum(r[1] for r in rows)} of {sum(r[2] for r in rows)}")

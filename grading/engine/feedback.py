@@ -7,7 +7,7 @@ import nbformat
 from bleach import clean
 from bleach.css_sanitizer import CSSSanitizer
 
-from grading.checks.facts import NotAttempted, Wrong, card
+from grading.checks.words import NotAttempted, Wrong, card
 from grading.engine.rebuild import inert
 
 TAGS = {"a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "div", "dl", "dt", "em", "hr", "i", "img", "li"}
@@ -141,7 +141,10 @@ def said(verdict):
         values = (
             (None, None) if verdict["secret"] and state == "wrong" else (verdict.get("expected"), verdict.get("got"))
         )
-        problem, last = Wrong(verdict["fact"], *values, verdict.get("hint"), verdict.get("where")), "✗ no marks"
+        problem, last = (
+            Wrong(verdict["fact"], *values, verdict.get("hint"), verdict.get("where"), verdict.get("asked")),
+            "✗ no marks",
+        )
     data = {"text/plain": text(str(problem)), "text/html": page(text(card(problem)))}
     return [
         *outputs,

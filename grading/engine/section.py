@@ -20,7 +20,7 @@ from grading.engine.gradebook import Book, submitted, whole
 from grading.engine.rebuild import Unreadable, assign
 from grading.engine.trusted import Refused, Trusted
 from grading.environment import foundation
-from grading.lesson.format import lessons, read
+from grading.lesson.read import lessons, read
 
 AGAIN = " (nothing is kept of this: the next run tries it again)"
 EXTRA, EXTRAS = 1_000_000, 5_000_000  # bytes of one file handed in beside the notebooks, and of all of them

@@ -4,6 +4,7 @@ Started as `python -m grading.engine.trusted LESSON`, one per lesson and class s
 it reads reports in the closed wire format and says how they compare, with the very code of a learner's `check`.
 """
 
+import ast
 import contextlib
 import io
 import json
@@ -125,8 +126,10 @@ def learn(lesson):
 
 
 def prove(lesson):
-    """{exercise: hints for visible and hidden facts}; `Refused` when the lesson does not hold under this seed."""
+    """{exercise: what is said to wrong answers, at hidden facts too}; `Refused` when the lesson does not hold here."""
+    from grading.lesson import build
     from grading.lesson import prove as prover
+    from grading.lesson import source as src
     from grading.lesson.format import LessonError
 
     try:
@@ -138,21 +141,19 @@ def prove(lesson):
         raise Refused("\n".join(map(str, faults)))
     found = {}
     for exercise, got in zip(lesson.exercises.values(), result["exercises"], strict=True):
-        mistakes = [v for v in got["verdicts"] if v["kind"] == "mistake"]
-        found[exercise.name] = [
-            {"fact": v["fact"], "got": v["trace"], "hint": exercise.mistakes[v["index"]].hint} for v in mistakes
-        ]
+        found[exercise.name] = build.hints(exercise, got), src.thoughts(exercise.check.source)
     return found
 
 
-def verdict(reports, expected, visible, hints):
+def verdict(reports, expected, visible, said):
     """How an answer's two reports compare with the expectations; ready for JSON, silent on hidden values.
 
+    `visible` holds the facts that a learner sees, each with what it asks; `said` is what `prove` found.
     The visible part is judged first and by itself: nothing that was said after the hidden part came in is ever shown.
     """
-    from grading.checks.compare import short
-    from grading.checks.facts import find_hint
-    from grading.lesson.run import judge
+    from grading.checks.hints import find_hint
+    from grading.checks.words import told
+    from grading.lesson.verdict import judge
 
     shown = [e for e in expected if e[0] in visible]
     secrets = [e for e in expected if e[0] not in visible]
@@ -170,13 +171,14 @@ def verdict(reports, expected, visible, hints):
     silent = found["state"] == "wrong" and report.error is None and found["fact"] not in dict(report.facts)
     out |= {"state": "review" if silent else found["state"], "fact": found["fact"], "secret": secret, "hint": None}
     if out["state"] == "wrong":
-        out["hint"] = find_hint(hints, found["fact"], found["got"], found["expected"])
+        out["hint"] = find_hint(*said, found["fact"], found["got"])
     if out["state"] == "died":
         out["got"] = report.died
     if not secret:
-        out |= {"where": report.where, "expected": short(found["expected"])}
+        wanted, came = told(found["got"], found["expected"], found["tolerance"])
+        out |= {"where": report.where, "expected": wanted, "asked": visible[found["fact"]]}
         if out["state"] == "wrong":
-            out["got"] = short(found["got"]) if found["got"] is not None else "None"
+            out["got"] = came
         if report.error is not None:
             out |= {"expected": None, "got": f"your code raised {report.error!r}"}
     return out
@@ -185,7 +187,7 @@ def verdict(reports, expected, visible, hints):
 def report_of(said, most):
     """The `Report` of a part of a check with `most` facts, from what came out of a sandbox, whatever it is."""
     from grading.checks.values import Opaque, Raised, decode
-    from grading.lesson.run import Report
+    from grading.lesson.verdict import Report
 
     def value(wire):
         try:
@@ -214,9 +216,10 @@ def confine():
 
 
 def main(lesson_id):
+    from grading.checks.cells import facts_in
     from grading.environment import SOLUTIONS
     from grading.lesson import source as src
-    from grading.lesson.format import read
+    from grading.lesson.read import read
 
     talk, sys.stdout = sys.stdout, sys.stderr  # whatever the lesson prints must not get between the answers
     known = json.loads(sys.stdin.readline())
@@ -228,7 +231,8 @@ def main(lesson_id):
     except Exception as error:
         print(json.dumps({"refused": str(error) or repr(error)}), file=talk, flush=True)
         return
-    visible = {n: {f for f, _ in src.facts(src.visible(e.check.source))} for n, e in lesson.exercises.items()}
+    seen = {n: facts_in(ast.parse(src.visible(e.check.source))) for n, e in lesson.exercises.items()}
+    visible = {n: {fact: asked for _, fact, asked in facts} for n, facts in seen.items()}
     confine()
     print(json.dumps({"proved": known}), file=talk, flush=True)
     for line in sys.stdin:

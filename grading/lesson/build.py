@@ -3,16 +3,19 @@
 import hashlib
 import json
 import os
-import shutil
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from grading.environment import COURSE, ROOT, SOLUTIONS, plain_environment
+from grading import environment
+from grading.environment import plain_environment
+from grading.lesson import budgets
+from grading.lesson import map as way
 from grading.lesson import source as src
 from grading.lesson.format import LessonError
 from grading.lesson.prove import proofs
+from grading.lesson.read import lessons, read
 
 KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -44,15 +47,21 @@ def solved(lesson):
         if cell.kind in ("mistake", "alternative"):
             continue
         make = nbformat.v4.new_markdown_cell if cell.kind in ("prose", "say") else nbformat.v4.new_code_cell
+        source = src.without_thoughts(cell.source) if cell.kind == "check" else cell.source
+        if cell.kind == "prose" and way.MAP in source:
+            known = {found.id: found for found in map(read, lessons())}
+            source = source.replace(way.MAP, "\n".join(way.rows(known)))
         graded = cell.kind in ("answer", "check", "say")
         key = f"{cell.kind}-{cell.name}" if graded else hashlib.sha1(cell.source.encode()).hexdigest()[:8]
         while key in seen:  # the same words twice
             key += "-2"
         seen.add(key)
-        new = make(cell.source, id=key.replace("_", "-"))
+        new = make(source, id=key.replace("_", "-"))
         folded = {"jupyter": {"source_hidden": True}} if cell.fold else {}
         new.metadata = nbformat.from_dict((metadata(cell) if graded else {}) | folded)
         notebook.cells.append(new)
+    if end := way.onward(lesson):
+        notebook.cells.append(nbformat.v4.new_markdown_cell(end, id="onward"))
     return notebook
 
 
@@ -61,7 +70,7 @@ def released(notebook, hidden=False):
     from nbgrader import preprocessors as pp
     from traitlets.config import PyFileConfigLoader
 
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(environment.ROOT)).load_config()
     notebook, resources = nbformat.from_dict(notebook), {}
     steps = (
         pp.LockCells,
@@ -105,46 +114,44 @@ def joined(outputs):
     return kept
 
 
-def hints(lesson, result):
-    """{exercise: {"facts": visible sentences, "hints": what visible facts say of each mistake}}."""
-    known = {}
+def page(lesson, result):
+    """What a learner's kernel may know of a lesson: its name, its visible facts, and what is said to who fails one."""
+    exercises = {}
     for exercise, found in zip(lesson.exercises.values(), result["exercises"], strict=True):
         seen = [fact for fact, _ in src.facts(src.visible(exercise.check.source))]
-        known[exercise.name] = {
+        thoughts = src.thoughts(exercise.check.source)
+        exercises[exercise.name] = {
             "facts": seen,
-            "hints": [
-                {"fact": v["fact"], "got": v["trace"], "hint": exercise.mistakes[v["index"]].hint}
-                for v in found["verdicts"]
-                if v["kind"] == "mistake" and v["fact"] in seen
-            ],
+            "next": {fact: thoughts[fact] for fact in seen if fact in thoughts},
+            "hints": [hint for hint in hints(exercise, found) if hint["fact"] in seen],
         }
-    return known
+    return {"title": way.title(lesson), "minutes": budgets.minutes(lesson), "exercises": exercises}
+
+
+def hints(exercise, found):
+    """[{"fact", "got", "hint"}] of an exercise's mistakes: the first fact that each breaks, and its value's mark."""
+    mistakes = [v for v in found["verdicts"] if v["kind"] == "mistake"]
+    return [{"fact": v["fact"], "got": v["mark"], "hint": exercise.mistakes[v["index"]].hint} for v in mistakes]
+
+
+def shelf(lesson):
+    """Where a lesson's page lies: in the package that lessons import, since a folder of notebooks may go anywhere."""
+    return environment.COURSE / "daytwo" / "lessons" / f"{lesson.id}.json"
+
+
+def json_of(value):
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def written(notebook):
     return nbformat.writes(notebook) + "\n"
 
 
-def book(folder):
-    """The hints.json of a folder of solutions."""
-    path = folder / "hints.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def bound(lesson, known):
-    """The text of a section's hints.json with this lesson's hints in it, and none of lessons that are gone."""
-    there = {f"{p.relative_to(SOLUTIONS).with_suffix('').as_posix()}" for p in lesson.path.parent.glob("*.py")}
-    pages = {k: v for k, v in book(lesson.path.parent).items() if k in there} | {lesson.id: known}
-    return json.dumps(dict(sorted(pages.items())), indent=1, ensure_ascii=False) + "\n"
-
-
 def stale(lesson, result):
     """[(path, what)] of the built files that are not what the lesson would build (outputs are nbval's to judge)."""
-    folder, found = lesson.path.parent, []
-    known = bound(lesson, hints(lesson, result))
-    for path in (folder / "hints.json", COURSE / folder.relative_to(SOLUTIONS) / "hints.json"):
-        if not path.exists() or path.read_text(encoding="utf-8") != known:
-            found.append((path, "the hints of this lesson"))
+    found, text = [], json_of(page(lesson, result))
+    if not shelf(lesson).exists() or shelf(lesson).read_text(encoding="utf-8") != text:
+        found.append((shelf(lesson), "the hints of this lesson"))
     fresh = solved(lesson)
     for path, want in ((lesson.notebook, fresh), (lesson.release, released(fresh))):
         cells = nbformat.read(path, as_version=4).cells if path.exists() else []
@@ -159,11 +166,33 @@ def stale(lesson, result):
 def build(lesson, result=None):
     """Write a lesson's hints and notebooks; the proofs' `result`, when there is one, is not computed again."""
     result = result or proofs(lesson)
-    folder, target = lesson.path.parent, lesson.release.parent
-    target.mkdir(parents=True, exist_ok=True)
-    text = bound(lesson, hints(lesson, result))
-    (folder / "hints.json").write_text(text, encoding="utf-8", newline="\n")
-    shutil.copyfile(folder / "hints.json", target / "hints.json")
-    notebook = executed(lesson)
-    lesson.notebook.write_text(written(notebook), encoding="utf-8", newline="\n")
-    lesson.release.write_text(written(released(notebook)), encoding="utf-8", newline="\n")
+    shelf(lesson).parent.mkdir(parents=True, exist_ok=True)
+    lesson.release.parent.mkdir(parents=True, exist_ok=True)
+    shelf(lesson).write_text(json_of(page(lesson, result)), encoding="utf-8", newline="\n")
+    write(lesson.notebook, executed(lesson))
+    write(lesson.release, released(nbformat.read(lesson.notebook, as_version=4)))
+
+
+def write(path, notebook):
+    path.write_text(written(notebook), encoding="utf-8", newline="\n")
+
+
+def refresh():
+    """Rewrite what notebooks say of other lessons, the links at their ends and the map; the paths that changed."""
+    changed = []
+    for lesson in map(read, lessons()):
+        fresh = {c.id: c.source for c in solved(lesson).cells if c.cell_type == "markdown"}
+        for path in (lesson.notebook, lesson.release):
+            if not path.exists():
+                continue
+            notebook = nbformat.read(path, as_version=4)
+            old = [c for c in notebook.cells if c.cell_type == "markdown" and fresh.get(c.id, c.source) != c.source]
+            last = notebook.cells[-1].id == "onward"
+            for cell in old:
+                cell.source = fresh[cell.id]
+            if not last and "onward" in fresh:
+                notebook.cells.append(nbformat.v4.new_markdown_cell(fresh["onward"], id="onward"))
+            if old or (not last and "onward" in fresh):
+                write(path, notebook)
+                changed.append(path)
+    return changed

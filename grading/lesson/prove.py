@@ -7,7 +7,10 @@ import os
 import sys
 from pathlib import Path
 
+from grading.checks.hints import recognised
+from grading.checks.values import decode
 from grading.environment import foundation
+from grading.lesson import budgets, rules
 from grading.lesson import source as src
 from grading.lesson.format import LessonError
 from grading.lesson.run import start
@@ -75,17 +78,25 @@ def _sound(lesson, result, known):
 
 def faults(lesson, result):
     """[LessonError] for everything that is not as promised, in the order of the file."""
-    found = []
+    found = budgets.exceeded(lesson) if not rules.heavy(lesson.path) else []
     for exercise, got in zip(lesson.exercises.values(), result["exercises"], strict=True):
         found += _of_exercise(lesson, exercise, got)
     return found
+
+
+def alike(mark, other):
+    """Whether two marks are of values that a learner's kernel could not tell apart."""
+    if "sha1" in (*(mark if isinstance(mark, dict) else ()), *(other if isinstance(other, dict) else ())):
+        return mark == other
+    return recognised(mark, decode(other))
 
 
 def _of_exercise(lesson, exercise, result):
     def fault(cell, what):
         return LessonError(lesson.path, cell.line, what)
 
-    found, by_trace = [], {}
+    found, marks = [], []
+    visible = {sentence for sentence, _ in src.facts(src.visible(exercise.check.source))}
     if result["differ"]:
         line = next(ln for f, ln in src.facts(exercise.check.source) if f == result["differ"])
         found.append(
@@ -112,6 +123,7 @@ def _of_exercise(lesson, exercise, result):
         if kind != "mistake":
             continue
         cell = exercise.mistakes[v["index"]]
+        twin = next((o for o in marks if o[0] == v["fact"] and alike(o[1], v["mark"])), None)
         if state == "right":
             found.append(fault(cell, "this mistake passes; add a fact that tells it from a right answer"))
         elif state != "wrong":
@@ -124,25 +136,18 @@ def _of_exercise(lesson, exercise, result):
                     "define or import what it needs, or let a common cell do so",
                 )
             )
-        elif not v["telling"]:
+        elif v["fact"] not in visible:
+            found.append(fault(cell, f"only a hidden fact sees this mistake {came}; learners need a visible one"))
+        elif twin and twin[2].hint != cell.hint:
             found.append(
                 fault(
                     cell,
-                    f"this mistake gives what anyone might {came}, so its hint would be told to others; put a "
-                    "fact before this one at which it gives something of its own",
-                )
-            )
-        elif (v["fact"], v["trace"]) in by_trace:
-            other = by_trace[v["fact"], v["trace"]]
-            found.append(
-                fault(
-                    cell,
-                    f"this mistake and the one in line {other} look the same {came}; "
-                    "before this fact, put one that tells them apart",
+                    f"this mistake and the one in line {twin[2].line} look the same {came}; give both the thought that "
+                    "they have in common, leave one out, or tell them apart in a fact before this one",
                 )
             )
         else:
-            by_trace[v["fact"], v["trace"]] = cell.line
+            marks.append((v["fact"], v["mark"], cell))
     return found
 
 
@@ -178,12 +183,18 @@ def summary(lesson, result):
     return (
         f"{lesson.id}: {count['answer']} exercises, {count['blank']} blanks, {count['mistake']} mistakes, "
         f"{count['alternative']} alternatives; runs in {seconds:.1f} CPU s and {memory:.0f} MB"
+        + (f", its proof in {result['took']:.1f}" if result["took"] else "")
     )
 
 
-def details(result):
-    """What the answers gave at every fact: the numbers an author writes down, and looks at twice."""
-    for exercise in result["exercises"]:
-        yield f"  {exercise['name']}"
-        for fact, value, expected in exercise["values"]:
+def details(lesson, result):
+    """What the answers gave at every fact, and what is said to each mistake: an author looks at both twice."""
+    for exercise, got in zip(lesson.exercises.values(), result["exercises"], strict=True):
+        yield f"  {exercise.name}"
+        for fact, value, expected in got["values"]:
             yield f"    {fact}: {value}" + ("" if value == expected else f"   (expected {expected})")
+        said = src.thoughts(exercise.check.source)
+        for v in (v for v in got["verdicts"] if v["kind"] == "mistake"):
+            cell = exercise.mistakes[v["index"]]
+            yield f"    line {cell.line}: {cell.hint}\n      breaks {v['fact']!r}, came {v['got']}"
+            yield f"      whose own hint is: {said.get(v['fact'])}"

@@ -16,37 +16,17 @@ import socket
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
 
-from grading.checks import facts as checks
-from grading.checks.compare import agrees, short, telling, trace
+from grading.checks import facts
+from grading.checks.compare import agrees
 from grading.checks.values import decode, encode, plain, raised_by
+from grading.checks.words import is_blank, short
 from grading.environment import spent
+from grading.lesson import names
 from grading.lesson import source as src
+from grading.lesson.verdict import Report, judge, report_from
 
 SECONDS = 180  # one answer with its check may take so long by the clock, however busy the machine is
-
-
-@dataclass
-class Report:
-    """What one answer said: (fact, value) pairs in order, and how it ended."""
-
-    facts: list
-    error: object = None  # the Raised that ended it early
-    line: int = 0  # of the lesson file, where it was raised
-    blank: bool = False
-    died: str = ""  # why, when the process did not live to tell
-    seconds: float = 0  # of CPU
-    megabytes: float = 0
-
-
-@dataclass
-class Outcome:
-    """An exercise's expectations met by its answers: a verdict for each."""
-
-    name: str
-    verdicts: dict = field(default_factory=dict)  # (kind, index) -> Verdict as a dict
-    reports_differ: str = ""  # the first fact whose value depends on expectations being there
 
 
 def execute(source, namespace, path, line):
@@ -61,14 +41,14 @@ class Enough(BaseException):
 
 def listen(cells, namespace, path, goes_on):
     """Run an answer and its stripped check; the `Report` of what it gave, until it goes no further."""
-    facts, started = [], spent()
+    said, started = [], spent()
 
     def report(fact, got, *_):
-        facts.append((fact, encode(got)))
-        if not goes_on(*facts[-1]):
+        said.append((fact, encode(got)))
+        if not goes_on(*said[-1]):
             raise Enough
 
-    checks.report, out = report, Report(facts)
+    facts.report, out = report, Report(said)
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             for source, line in cells:
@@ -76,12 +56,12 @@ def listen(cells, namespace, path, goes_on):
     except Enough:
         pass
     except Exception as error:
-        out.blank = checks.is_blank(error)
+        out.blank = is_blank(error)
         out.error = raised_by(error)
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         out.line = frames[-1].lineno if frames else 0
     finally:
-        checks.report = None
+        facts.report = None
     out.seconds = spent() - started
     out.megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return out
@@ -90,12 +70,12 @@ def listen(cells, namespace, path, goes_on):
 def expectations(source, namespace, path, line):
     """Run a whole check: [(fact, value on the wire, expectation, tolerance)]."""
     found = []
-    checks.report = lambda fact, got, *expected: found.append((fact, encode(got), *expected))
+    facts.report = lambda fact, got, *expected: found.append((fact, encode(got), *expected))
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             execute(source, namespace, path, line)
     finally:
-        checks.report = None
+        facts.report = None
     return found
 
 
@@ -143,18 +123,6 @@ def forked(work, seconds=SECONDS):
     return wait
 
 
-def report_from(wire):
-    """A `Report` that came through a pipe."""
-    if len(wire) == 1:  # only {"died": why}
-        return Report([], died=wire["died"])
-    facts = [(fact, decode(value)) for fact, value in wire["facts"]]
-    return Report(
-        facts,
-        wire["error"] and decode(wire["error"]),
-        *(wire[k] for k in ("line", "blank", "died", "seconds", "megabytes")),
-    )
-
-
 def ask(cells, namespace, path, goes_on=lambda fact, got: True):
     """Start an answer in a fork; a function that waits for its `Report` as it travels."""
 
@@ -163,34 +131,6 @@ def ask(cells, namespace, path, goes_on=lambda fact, got: True):
         return vars(out) | {"error": out.error and encode(out.error)}
 
     return forked(work)
-
-
-def judge(report, expected):
-    """The verdict on a report: {"state": "right" | "wrong" | "blank" | "died", and the first broken fact}."""
-    got = dict(report.facts)
-    for at, (fact, _, expectation, tolerance) in enumerate(expected):
-        if at < len(report.facts) and report.facts[at][0] == fact:
-            if agrees(got[fact], expectation, tolerance):
-                continue
-            return {
-                "state": "wrong",
-                "fact": fact,
-                "got": got[fact],
-                "expected": expectation,
-                "trace": trace(got[fact]),
-            }
-        if report.died:
-            return {"state": "died", "fact": fact, "got": report.died, "expected": expectation, "trace": ""}
-        if report.blank:
-            return {"state": "blank", "fact": fact, "got": None, "expected": expectation, "trace": ""}
-        return {
-            "state": "wrong",
-            "fact": fact,
-            "got": report.error,
-            "expected": expectation,
-            "trace": trace(report.error),
-        }
-    return {"state": "right"}
 
 
 class Judge:
@@ -280,7 +220,7 @@ def examine(exercise, namespace, path):
     What is meant to be right is heard to the end; a blank and a mistake until the first fact that does not hold.
     """
     answers = list(variants(exercise))
-    shared, rest = src.parted(exercise.check.source, [source for _, source, _ in answers])
+    shared, rest = names.parted(exercise.check.source, [source for _, source, _ in answers])
     started = spent()
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -321,8 +261,7 @@ def result_of(exercise, expected, done):
                 "fact": v.get("fact"),
                 "got": short(v.get("got")),
                 "expected": short(v.get("expected")),
-                "trace": v.get("trace"),
-                "telling": telling(v.get("got")),
+                "mark": v.get("mark"),
                 "line": report.line,
                 "seconds": report.seconds,
                 "megabytes": report.megabytes,
@@ -341,7 +280,7 @@ def start(lesson, known=None, at_once=2):
 
     def work():
         os.chdir(lesson.path.parent)
-        namespace = {"__name__": "__main__"}
+        namespace, began = {"__name__": "__main__"}, spent()
         common, waiting = 0.0, []
         for cell in lesson.cells[: last + 1 if "common" in known else None]:
             if cell.kind == "code":
@@ -360,9 +299,10 @@ def start(lesson, known=None, at_once=2):
                     waiting[early] = waiting[early]() if callable(waiting[early]) else waiting[early]
         found = iter([w() if callable(w) else w for w in waiting])
         exercises = [known[name] if name in known else next(found) for name in lesson.exercises]
-        return {"common": known.get("common", common), "exercises": exercises}
+        took = None if known else spent() - began
+        return {"common": known.get("common", common), "exercises": exercises, "took": took}
 
     if last < 0 and "common" in known:
         exercises = [known[name] for name in lesson.exercises]
-        return lambda: {"common": known["common"], "exercises": exercises}
+        return lambda: {"common": known["common"], "exercises": exercises, "took": None}
     return forked(work, seconds=40 * SECONDS)

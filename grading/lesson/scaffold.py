@@ -7,7 +7,8 @@ from grading.environment import SOLUTIONS
 TEMPLATE = '''# %% [markdown]
 # # {title}
 #
-# The situation at the airline desk in two or three sentences: what happened, and what has to be decided.
+# The situation at the airline desk in two or three sentences: what happened, and what has to be decided. You will build
+# this, and be able to answer that question. You need pandas and about 45 minutes.
 
 # %%
 import matplotlib.pyplot as plt
@@ -20,7 +21,7 @@ january = flights().query("month == 1")
 # %% [markdown]
 # Before you run the next cell, guess: at which hour are most flights late?
 
-# %%
+# %% fold
 january.groupby("hour").late.mean().plot.bar()
 plt.xlabel("scheduled hour of departure, local")
 plt.ylabel("share of late flights")
@@ -32,10 +33,9 @@ plt.show()
 # %% [markdown]
 # ## Exercise 1: name it with a verb
 #
-# A definition, the formula and its source.
+# A definition, the formula and its source, and an example: of delays of 0, 10, 20 and 40 minutes half are late.
 #
-# - one edge case
-# - another
+# - a case that matters in production
 
 
 # %% answer="share_late"
@@ -47,30 +47,30 @@ def share_late(delays):
 
 
 # %% check="share_late" points=1
+# Return the share of delays above 15 minutes, a number from 0 to 1.
 check("Half of these four flights are late", share_late([0, 10, 20, 40]), 0.5)
+# Count only delays above 15 minutes, not 15 itself.
 check("A flight 15 minutes late still counts as on time", share_late([15, 15, 16]), 1 / 3)
 ### BEGIN HIDDEN TESTS
+# Divide by all flights, those that were early too.
 check("One flight in five", share_late([-5, 0, 3, 14, 90]), 0.2)
 ### END HIDDEN TESTS
 
 
 # %% mistake="share_late"
 # Divide by the number of flights: a share lies between 0 and 1.
-def share_late(delays):
-    return sum(delay > 15 for delay in delays)
-
+# -  / len(delays)
+# +
 
 # %% mistake="share_late"
 # Count only delays above 15 minutes, not 15 itself: that is how the label is defined.
-def share_late(delays):
-    return sum(delay >= 15 for delay in delays) / len(delays)
-
+# - delay > 15
+# + delay >= 15
 
 # %% mistake="share_late"
 # Count the late flights; every flight with a positive delay is too many.
-def share_late(delays):
-    return sum(delay > 0 for delay in delays) / len(delays)
-
+# - delay > 15
+# + delay > 0
 
 # %% alternative="share_late"
 def share_late(delays):

@@ -24,7 +24,7 @@ import psutil
 from grading.environment import KEPT, ROOT, SOLUTIONS
 from grading.kernels import provisioner as warm
 from grading.lesson import scaffold as new
-from grading.lesson.format import lessons
+from grading.lesson.read import lessons
 from grading.rehearsal import hosts
 
 SMALL = "06_scaffold"  # what `python -m grading new` writes, and a cell that makes it one CPU second in all
@@ -57,7 +57,6 @@ class School:
             for top, ending in (("solutions", "py"), ("solutions", "ipynb"), ("course", "ipynb")):
                 (folder / top / section).mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / top / section / f"{name}.{ending}", folder / top / section)
-                shutil.copy(ROOT / top / section / "hints.json", folder / top / section)
 
     def run(self, *words, before=(), **more):
         """(wall seconds, peak memory in MB of all its processes) of a command that has to succeed."""

@@ -8,8 +8,8 @@ import random
 import shutil
 
 from grading.box import sandbox
-from grading.environment import COURSE, ROOT
-from grading.lesson.format import lessons, read
+from grading.environment import ROOT
+from grading.lesson.read import lessons, read
 from grading.rehearsal.submissions import ROWS, Paper
 
 CLASSROOM = ROOT / "classroom"
@@ -60,7 +60,6 @@ def simulate(section, students, seed, classroom=CLASSROOM, accidents=False):
         folder = classroom / "submitted" / student / section
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        shutil.copyfile(COURSE / section / "hints.json", folder / "hints.json")
         deserved[student] = {}
         row = dice.choice(rows) if accidents and dice.random() < ODD else None
         odd |= {student: row} if row else {}
