@@ -144,15 +144,21 @@ def write(page, cell, source):
     page.keyboard.insert_text(source)
 
 
-def run(page, cell):
+def run(page, cell, key="Control+Enter"):
     """Run a cell, wait for its end, and return what it shows."""
     prompt = cell.locator(".jp-InputPrompt")
-    before = prompt.inner_text()
-    cell.locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
-    until(page, lambda: prompt.inner_text() != before and re.search(r"\d", prompt.inner_text()), "a cell to end")
+    folded = cell.locator(".jp-Placeholder").count()
+    told = (lambda: output(cell)) if folded else prompt.text_content  # a folded cell shows no number
+    before = told()
+    page.keyboard.press(key)
+    until(page, lambda: told() != before and re.search(r"\d|[✓✗○]", told()), "a cell to end")
     page.wait_for_timeout(200)  # the last output is drawn
     return output(cell)
+
+
+def below(cell):
+    """The code cell that follows: of an answer, its check, whose code is folded."""
+    return cell.locator("xpath=following::div[contains(concat(' ', @class, ' '), ' jp-CodeCell ')][1]")
 
 
 def output(cell):
@@ -170,25 +176,29 @@ def run_all(page):
 def wrong_then_right(page, lesson, name):
     """Answer an exercise as its first mistake does, then rightly; what its check shows each time."""
     exercise = lesson.exercises[name]
-    answer, check = cell(page, f"def {name}("), cell(page, exercise.check.source.splitlines()[0])
-    seen = []
+    answer, seen = cell(page, f"def {name}("), []
     for source in (exercise.mistakes[0].source, exercise.answer.source):
         write(page, answer, source)
-        run(page, answer)
-        seen.append(run(page, check))
+        run(page, answer, "Shift+Enter")  # goes on to the check,
+        seen.append(run(page, below(answer), "Shift+Enter"))  # and runs it, as the start page says
     return seen
 
 
 def test_start_page_opens_and_shows_how_a_check_works(page, lab):
     assert open_notebook(page, lab) == "00_start_here.ipynb"
     assert not page.locator(".jp-Dialog, .Toastify__toast").count(), "nothing pops up"
-    run_all(page)
     lesson = read(SOLUTIONS / "00_start_here.py")
-    name = next(iter(lesson.exercises))
-    assert "Not attempted yet" in output(cell(page, lesson.exercises[name].check.source.splitlines()[0]))
-    wrong, right = wrong_then_right(page, lesson, name)
-    assert "✗ " in wrong and lesson.exercises[name].mistakes[0].hint in wrong
-    assert "✓ " in right and "✗ " not in right
+    answer = cell(page, "def is_late(")
+    check = below(answer)
+    assert check.locator(".jp-Placeholder").count() and not check.locator(".cm-content").is_visible(), "folded"
+    answer.locator(".cm-content").click()
+    run(page, answer, "Shift+Enter")
+    assert "Run the cells above first" in run(page, check, "Shift+Enter")
+    run_all(page)
+    assert "Not attempted yet" in output(check)
+    wrong, right = wrong_then_right(page, lesson, "is_late")
+    assert "✗ " in wrong and lesson.exercises["is_late"].mistakes[0].hint in wrong
+    assert "✓ " in right and "✗ " not in right and "All 3 facts hold" in right
 
 
 def test_first_exercise_wrong_shows_its_hint_and_right_its_tick(page, lab):

@@ -47,7 +47,9 @@ def solved(lesson):
         if cell.kind in ("mistake", "alternative"):
             continue
         make = nbformat.v4.new_markdown_cell if cell.kind in ("prose", "say") else nbformat.v4.new_code_cell
-        source = src.without_thoughts(cell.source) if cell.kind == "check" else cell.source
+        source = cell.source
+        if cell.kind == "check":  # folded: its first line is what is seen of it
+            source = f"# Check {cell.name}: run this cell, {some(cell.points)}.\n{src.without_thoughts(source)}"
         if cell.kind == "prose" and way.MAP in source:
             known = {found.id: found for found in map(read, lessons())}
             source = source.replace(way.MAP, "\n".join(way.rows(known)))
@@ -63,6 +65,10 @@ def solved(lesson):
     if end := way.onward(lesson):
         notebook.cells.append(nbformat.v4.new_markdown_cell(end, id="onward"))
     return notebook
+
+
+def some(points):
+    return f"{points} points" if points > 1 else "1 point"
 
 
 def released(notebook, hidden=False):

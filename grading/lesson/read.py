@@ -59,7 +59,7 @@ def _cell(path, raw, line):
     points = raw.metadata.get("points", 0)
     if (kind in ("check", "say")) != (isinstance(points, int) and points > 0):
         raise LessonError(path, line, "check and say cells have points=N, a whole number from 1, and no other cell has")
-    cell = Cell(kind, name, raw.source, line + 1, points, fold or kind == "check")
+    cell = Cell(kind, name, raw.source, line + 1, points, fold=fold or kind == "check")
     if kind not in ("prose", "say"):
         try:
             ast.parse(cell.source)
