@@ -267,7 +267,7 @@ def test_own_cells_stay_where_they_stood(work):
     work["cells"].insert(0, EXTRA | {"source": "import os"})
     work["cells"].append(note)
     result = graded(work)
-    assert extras(result) == [(None, "import os"), ("answer-psi", "helper = 1"), ("say-q26", "mine")]
+    assert extras(result) == [(None, "import os"), ("answer-psi", "helper = 1"), ("onward", "mine")]
     assert [c.id for c in result.notebook.cells if c.id.startswith("extra")] == ["extra-1", "extra-2", "extra-3"]
     assert_all_answers(result)
     assert result.repairs == []
@@ -278,7 +278,7 @@ def test_a_raw_cell_is_kept_as_text(work):
         {"cell_type": "raw", "metadata": {"raw_mimetype": "text/html"}, "source": "<script>x</script>"}
     )
     result = graded(work)
-    assert extras(result) == [("say-q26", "< script>x< /script>")]
+    assert extras(result) == [("onward", "< script>x< /script>")]
     assert result.notebook.cells[-1].cell_type == "markdown"
 
 

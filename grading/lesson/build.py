@@ -96,6 +96,7 @@ def executed(lesson):
     """The solved notebook with its outputs, from a kernel of its own."""
     notebook = solved(lesson)
     os.environ.update(plain_environment())
+    os.environ.pop("MPLBACKEND", None)  # a notebook draws inline
     where = {"metadata": {"path": str(lesson.path.parent)}}
     try:
         quiet = ["--log-level=ERROR"]  # it would warn of tcp on loopback, at every build
@@ -187,7 +188,8 @@ def refresh():
     """Rewrite what notebooks say of other lessons, the links at their ends and the map; the paths that changed."""
     changed = []
     for lesson in map(read, lessons()):
-        fresh = {c.id: c.source for c in solved(lesson).cells if c.cell_type == "markdown"}
+        cells = [c for c in solved(lesson).cells if c.cell_type == "markdown" and "nbgrader" not in c.metadata]
+        fresh = {c.id: c.source for c in cells}
         for path in (lesson.notebook, lesson.release):
             if not path.exists():
                 continue
