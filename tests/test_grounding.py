@@ -10,7 +10,7 @@ from daytwo import answers, grounding, runbooks
 from scipy.spatial.distance import jensenshannon
 
 from grading.environment import SOLUTIONS
-from grading.lesson.format import read
+from grading.lesson.read import read
 
 LESSON = read(SOLUTIONS / "04_monitoring" / "05_watch_a_language_model.py")
 READ, TEXTS = answers(), runbooks().set_index("id").text.to_dict()

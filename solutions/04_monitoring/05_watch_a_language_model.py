@@ -124,9 +124,9 @@ def refused(answer):
     return set(unsupported(answer, paper))
 
 
-# Return an empty set when every claim stands in the document.
+# Compare the claims of both texts (Hawaiian and HA are one claim), and return the set of those that fail.
 check("All of it stands there", refused("HA flew 342 flights."), set())
-# Compare whole numbers, and return the claims that fail as the pairs that `claims` gave you.
+# Accept neither a part of a number nor one that is only near; return what fails as the pairs of `claims`.
 check("Two other counts", refused("34 flights, or 343 flights."), {("34", "flights"), ("343", "flights")})
 # Check names as well: a right number does not make the wrong carrier right.
 check("Another carrier and count", refused("UA flew 343 flights."), {("UA", "name"), ("343", "flights")})
@@ -265,7 +265,7 @@ check("A share, and more", relevant("What share of F9's arrivals was late?", "37
 check("Flights, when asked how many hours", relevant("How many hours will it take?", "1,556 flights."), False)
 # Take away the claims that the question makes itself.
 check("It repeats whom the question is about", relevant("Which destination has AS?", "AS has one."), False)
-# Take away only the echo; a new name in the same sentence counts.
+# Read names from `claims(answer)`, and take away only the very claims that the question makes.
 check("A carrier's destination", relevant("Which destination has DL?", "Delta's destination is ATL."), True)
 # Treat "The document does not say." as an answer before you look for claims.
 check("The honest way out", relevant("How many pilots does HA have?", "The document does not say."), True)
@@ -273,9 +273,10 @@ check("The honest way out", relevant("How many pilots does HA have?", "The docum
 check("A question of another kind", relevant("Should I fill the gaps with zero?", "Yes."), None)
 ### BEGIN HIDDEN TESTS
 early = read[read.month == 1]
-said = [str(relevant(q, a)) for q, a in zip(early.question, early.answer)]
+said = [relevant(q, a) for q, a in zip(early.question, early.answer)]
+told = ["unknown" if pd.isna(v) else "relevant" if v else "not" for v in said]
 # Go through the rules in the order of the text.
-check("First month: relevant, not, unknown", [said.count(v) for v in ("True", "False", "None")], [32, 5, 3])
+check("The first month's answers", [told.count(v) for v in ("relevant", "not", "unknown")], [32, 5, 3])
 ### END HIDDEN TESTS
 
 
@@ -327,7 +328,7 @@ def relevant(question, answer):
 # %%
 relevant_to = yours("relevant", grounding.relevant)
 verdict = [relevant_to(q, a) for q, a in zip(read.question, read.answer)]
-read["relevance"] = ["no verdict" if v is None else "relevant" if v else "refused" for v in verdict]
+read["relevance"] = ["no verdict" if pd.isna(v) else "relevant" if v else "refused" for v in verdict]
 print(pd.crosstab(read.relevance, read.month, colnames=["month"]), "\n")
 print(pd.crosstab(read.relevance, [read.grounded, read.answers_it], colnames=["grounded", "answers it"]), "\n")
 refused = ~read.claims | (read.relevance == "refused")
@@ -427,19 +428,19 @@ perfect = judged((True, 9, 8, 8), (True, 4, 2, 2), (False, 9, 0, 2), (False, 4, 
 fair = judged((True, 9, 11, 15), (True, 4, 11, 15), (False, 9, 4, 10), (False, 4, 4, 10))
 yes = judged((True, 9, 20, 20), (True, 4, 20, 20), (False, 9, 5, 5), (False, 4, 5, 5))
 no = judged((True, 9, 0, 30), (True, 4, 0, 10), (False, 9, 0, 10), (False, 4, 0, 30))
-taste = judged((True, 9, 15, 20), (True, 4, 10, 40), (False, 9, 2, 10), (False, 4, 1, 10))
-# Give 1 to a judge who always agrees with people.
+taste = judged((True, 90, 15, 20), (True, 4, 10, 40), (False, 9, 1, 10), (False, 4, 2, 10))
+# Return the pair; its first number is 1 when both always agree, because you divide by 1 − p_e.
 check("A judge who says what people say", kappa(*perfect)[0], 1)
 # Work out chance from how often each says yes and no, subtract it, and divide by what is left, 1 − p_e.
 check("They agree on 34 of 50, and would by chance on 26", kappa(*fair)[0], 1 / 3)
-# Multiply the judge's own share by the people's own share, for yes and for no.
+# Give 0 to whoever says yes to everything: multiply the judge's own share by the people's own share.
 check("Always yes: right on 40 of 50, and worth nothing", kappa(*yes)[0], 0)
 # Compare long and short answers of the same label: that long ones are better is not the judge's taste.
 check("Never wrong, and long answers are better", kappa(*perfect)[1], 0)
 # Compare within each label, so that a judge who never looks at length has no bias.
 check("Always no, and long answers are better", kappa(*no)[1], 0)
 # Long is above the median. Take the long rate minus the other in each label, then the plain mean of the two.
-check("A taste for length: 0.5 and 0.1", kappa(*taste)[1], 0.3)
+check("A taste for length: 0.5, and −0.1", kappa(*taste)[1], 0.2)
 ### BEGIN HIDDEN TESTS
 ### BEGIN EXPECTED
 from sklearn.metrics import cohen_kappa_score
@@ -546,7 +547,7 @@ def sample_for_review(p, budget, at_random, rng):
 
 # %% check="sample_for_review" points=3
 p, rng = [0.9, 0.52, 0.1, 0.41, 0.97, 0.03, 0.7, 0.35], np.random.default_rng(8)
-# Order the answers by the distance of `p` from one half, nearest first.
+# Return positions, `(drawn, unsure)`; the unsure ones are those whose `p` is nearest to one half.
 check("Only doubts: the two nearest to one half", sorted(sample_for_review(p, 2, 0, rng)[1]), [1, 3])
 # Count doubts below one half like doubts above.
 check("The four nearest, above and below", sorted(sample_for_review(p, 4, 0, rng)[1]), [1, 3, 6, 7])
@@ -709,6 +710,3 @@ print(f"noticed by your two checks {ours.sum()}; by none of the four {(~noticed.
 # tell drift early: 0.76 apart, shuffled at most 0.62, and my relevance check lost its verdict on 18 of 37. Only what a
 # person approved flows back.
 # ### END SOLUTION
-
-# %% [markdown]
-# Next: *Gate a change*, where ten changes to the airline's code pass all ordinary tests, and not all may ship.
