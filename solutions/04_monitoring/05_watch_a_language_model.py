@@ -379,7 +379,7 @@ plt.show()
 # alarms. The harm is not sure. The share of grounded answers fell by 0.17, and the 95 % interval, drawn by whole
 # documents, includes 0. That is a reason to read more answers.
 #
-# A third drift needs no new question. In *concept drift* the facts move, and a stored answer turns wrong.
+# Another drift needs no new question. In *concept drift* the facts move, and a stored answer turns wrong.
 
 # %%
 arrived = flights().dropna(subset="late").query("carrier == 'HA'")
