@@ -27,6 +27,7 @@ c.CourseDirectory.solution_directory = "classroom/solution"
 c.CourseDirectory.source_with_tests_directory = "classroom/source_with_tests"
 c.CourseDirectory.db_url = f"sqlite:///{classroom / 'gradebook.db'}"
 c.CourseDirectory.ignore = ["*.py", "*.pyc", "__pycache__", ".*"]  # lessons are written in .py: never release them
+c.ZipCollectApp.downloaded_directory = "classroom/downloaded"
 c.ExportPlugin.to = str(classroom / "grades.csv")
 
 c.ClearSolutions.code_stub = {"python": "# Your code here.\nraise NotImplementedError()"}
@@ -41,4 +42,4 @@ try:  # the engine of this course behind nbgrader's own command and button; `DAY
 except ImportError:
     pass
 else:
-    plug_in()
+    plug_in(c)

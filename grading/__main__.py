@@ -89,14 +89,12 @@ def grade(args):
     from nbgrader.apps import NbGraderAPI
     from traitlets.config import PyFileConfigLoader
 
-    from grading.engine.command import bar
-    from grading.engine.section import Engine
+    from grading.engine.command import TrustedAutograde
     from grading.engine.trusted import Refused
 
     api = NbGraderAPI(config=PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config())
     try:
-        limits = api.config.TrustedAutograde.get("limits") or {}  # of nbgrader_config.py
-        engine = Engine(api.coursedir, args.section, limits=limits, box=not args.no_sandbox, progress=bar)
+        engine = TrustedAutograde(api.coursedir, parent=api).engine(args.section, box=not args.no_sandbox)
         engine.grade(args.students, args.jobs, args.cluster, args.force)
     except Refused as error:
         print(f"Nobody was graded: {error}")

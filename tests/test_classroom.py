@@ -4,12 +4,14 @@ import csv
 import html
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.utils import notebook_hash
 
 from grading.environment import COURSE, ROOT, SOLUTIONS
 from grading.lesson.read import read
@@ -17,34 +19,41 @@ from grading.lesson.read import read
 SECTION = "04_monitoring"
 NAME = "02_detect_drift"
 LESSON = read(SOLUTIONS / SECTION / f"{NAME}.py")
-STUDENTS = {  # one who knows, one who knows it differently, one who tried, and one who did not
+STUDENTS = {  # one who knows, one who tried, and one who did not
     "ada": lambda e: e.answer.source,
     "bob": lambda e: e.mistakes[0].source[len(e.mistakes[0].opening) :],
     "eve": lambda e: e.blank,
 }
+DUE, LATE = "2026-11-30 23:00:00.000000", b"2026-12-01 00:04:25.000000 UTC"
+PENALTY = """
+from nbgrader.plugins import LateSubmissionPlugin
+
+
+class Half(LateSubmissionPlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        assert total_seconds_late == 3865
+        return score / 2
+"""
 
 
 @pytest.fixture(scope="module")
 def classroom(tmp_path_factory):
-    """A copy of the course in which a class was released, collected, graded, told and exported; its folder."""
+    """A folder of a course in which a class was released, collected, graded, told and exported."""
     here = tmp_path_factory.mktemp("school")
-    shutil.copytree(SOLUTIONS, here / "solutions")
+    shutil.copytree(SOLUTIONS / SECTION, here / "solutions" / SECTION)
     shutil.copytree(COURSE, here / "course", ignore=shutil.ignore_patterns(SECTION))
     shutil.copy(ROOT / "nbgrader_config.py", here)
-    shutil.copytree(ROOT / "grading", here / "grading")
+    (here / "penalty.py").write_text(PENALTY)
 
     def nbgrader(*words):
-        command = [sys.executable, "-m", "nbgrader", *words]
-        run = subprocess.run(
-            command, cwd=here, capture_output=True, text=True, env=os.environ | {"PATH": "/usr/bin:/bin"}
-        )
+        command, env = [sys.executable, "-m", "nbgrader", *words], {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+        run = subprocess.run(command, cwd=here, capture_output=True, text=True, env=os.environ | env, timeout=300)
         assert run.returncode == 0, run.stderr[-3000:]
+        return run.stderr
 
     nbgrader("generate_assignment", SECTION, "--create", "--force")
-    for path in (here / "solutions" / SECTION).iterdir():  # the class is given one lesson of the section: it is quicker
-        if path.stem not in (NAME, "hints"):
-            path.unlink()
-    (here / "classroom/gradebook.db").unlink()
+    with sqlite3.connect(here / "classroom/gradebook.db") as book:
+        book.execute("update assignment set duedate = ?", [DUE])
     for student, choose in STUDENTS.items():
         folder = here / "classroom/submitted" / student / SECTION
         folder.mkdir(parents=True)
@@ -54,8 +63,19 @@ def classroom(tmp_path_factory):
             if name in LESSON.exercises:
                 cell.source = choose(LESSON.exercises[name])
         nbformat.write(notebook, folder / f"{NAME}.ipynb")
-    nbgrader("autograde", SECTION)
+    handed = {student: here / "classroom/submitted" / student / SECTION for student in STUDENTS}
+    (handed["ada"] / "timestamp.txt").write_bytes(LATE)
+    (handed["ada"] / "submission_secret.txt").write_text("ada's own")
+    (handed["ada"] / "own.csv").write_text("1,2")
+    (handed["bob"] / "timestamp.txt").write_text("30. November 2026, 23 Uhr 59")  # and no secret: sent by mail
+    os.mkfifo(handed["eve"] / "timestamp.txt")
+    (handed["eve"] / "submission_secret.txt").write_text("eve's own")
+    said = nbgrader("autograde", SECTION, "--AssignLatePenalties.plugin_class=penalty.Half")
+    (here / "said").write_text(said)
     nbgrader("generate_feedback", SECTION)
+    (here / "exchange").mkdir(mode=0o777)
+    (here / "exchange").chmod(0o777)
+    (here / "told").write_text(nbgrader("release_feedback", SECTION, f"--Exchange.root={here}/exchange"))
     nbgrader("export")
     return here
 
@@ -88,7 +108,26 @@ def test_feedback_tells_the_hint_and_the_blank(classroom):
     assert "Traceback (most recent" not in "".join(page.values())
 
 
-def test_the_export_has_a_row_per_student(classroom):
+def test_feedback_is_released_to_whoever_handed_in_through_the_exchange_and_costs_nobody_else_theirs(classroom):
+    for student in ("ada", "eve"):
+        (secret,) = (classroom / "classroom/feedback" / student / SECTION).glob("submission_secret.txt")
+        assert secret.read_text() == f"{student}'s own"
+        name = notebook_hash(secret=secret.read_text(), notebook_id=NAME)
+        assert (classroom / "exchange/daytwo/feedback" / f"{name}.html").exists()
+    assert "bob did not hand in through nbgrader's exchange" in (classroom / "told").read_text()
+    assert (classroom / "classroom/feedback/ada" / SECTION / "own.csv").read_text() == "1,2"
+
+
+def test_the_export_has_a_row_per_student_and_a_penalty_for_who_was_late(classroom):
     with open(classroom / "classroom/grades.csv") as file:
-        rows = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
-    assert set(rows) == set(STUDENTS) and rows["ada"] > rows["bob"] == rows["eve"] == 0
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    score = {student: float(row["score"]) for student, row in rows.items()}
+    assert set(rows) == set(STUDENTS) and score["ada"] > score["bob"] == score["eve"] == 0
+    lost = {student: float(row["late_submission_penalty"]) for student, row in rows.items()}
+    assert lost == {"ada": float(rows["ada"]["raw_score"]) / 2, "bob": 0, "eve": 0} and lost["ada"] > 0
+
+
+def test_who_handed_in_an_odd_time_is_graded_and_named(classroom):
+    said = (classroom / "said").read_text()
+    assert "bob: timestamp.txt says “30. November 2026, 23 Uhr 59”" in said and "Traceback" not in said
+    assert "eve: timestamp.txt is a pipe" in said and "ada: timestamp.txt" not in said

@@ -242,6 +242,27 @@ def test_a_lesson_that_changed_under_graded_work_is_refused_and_one_that_came_la
         school.run("grading", "build")
 
 
+def test_points_that_changed_are_the_new_maximum_and_what_was_graded_is_graded_again(school):
+    school.grade()
+    path = school.root / "solutions" / SECTION / "01_it.py"
+    path.write_text(LESSON.replace("points=1", "points=9", 1), encoding="utf-8")
+    try:
+        school.run("grading", "build")
+        school.run("nbgrader", "generate_assignment", SECTION, "--force")
+        said = school.grade()
+        assert f"{STUDENTS} graded" in said
+        marks = {(s, name): auto for s, name, auto, *_ in school.marks()}
+        assert all(marks[key] == (mark and 9) for key, mark in school.deserved().items() if "share_late" in key[1])
+        with sqlite3.connect(school.classroom / "gradebook.db") as book:  # as an older release would leave it
+            assert (9.0,) in book.execute("select max_score from grade_cells").fetchall()
+            book.execute("update grade_cells set max_score = 3 where max_score = 9")
+        school.grade()
+        assert {(s, name): auto for s, name, auto, *_ in school.marks()} == marks
+    finally:
+        path.write_text(LESSON, encoding="utf-8")
+        school.run("grading", "build")
+
+
 def test_nobody_is_graded_when_an_answer_of_the_lesson_fails(school):
     path = school.root / "solutions" / SECTION / "01_it.py"
     path.write_text(LESSON.replace("14, 90]), 0.2)", "14, 90]), 0.3)"), encoding="utf-8")

@@ -3,14 +3,18 @@
 `nbgrader_config.py` calls `plug_in`. Without that call nbgrader grades the released notebooks by itself.
 """
 
+import glob
 import os
 import sys
 import time
+from pathlib import Path
 
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
+from nbgrader.exchange.default import ExchangeReleaseFeedback
 from traitlets import Dict
 
+from grading.engine import files
 from grading.engine.trusted import Refused
 
 
@@ -20,12 +24,8 @@ class TrustedAutograde(Autograde):
     limits = Dict(help="What a submission may use, where it differs from grading.box.overseer.LIMITS.").tag(config=True)
 
     def start(self):
-        from grading.engine.section import Engine
-
         try:
-            engine = Engine(
-                self.coursedir, self.coursedir.assignment_id, limits=self.limits, log=self.say, progress=bar
-            )
+            engine = self.engine(self.coursedir.assignment_id, log=self.say)
             if not engine.courses:
                 raise Refused(f"there is no section {self.coursedir.assignment_id!r} in solutions/")
             counts = engine.grade(self.coursedir.student_id, force=self.force)
@@ -38,6 +38,14 @@ class TrustedAutograde(Autograde):
             )
             self.log.error(message)
             raise NbGraderException(message)
+
+    def engine(self, section, **how):
+        """The engine over a section, with what nbgrader was told about grading."""
+        from grading.engine.late import Late
+        from grading.engine.section import Engine
+
+        kept = self.exclude_overwriting.get(section, ())
+        return Engine(self.coursedir, section, limits=self.limits, progress=bar, late=Late(self), kept=kept, **how)
 
     def say(self, sentence):
         (self.log.warning if "WARNING" in sentence or "needs a look" in sentence else self.log.info)("%s", sentence)
@@ -55,10 +63,36 @@ def bar(done, total, started, stream=sys.stderr):
     stream.flush()
 
 
-def plug_in():
-    """Put our converter where nbgrader's command and formgrader look for theirs."""
+class ReleaseFeedback(ExchangeReleaseFeedback):
+    """nbgrader's way back: who did not hand in through its exchange has no secret there, and costs nobody else his."""
+
+    def copy_files(self):
+        pages = Path(self.coursedir.format_path(self.coursedir.feedback_directory, "x", "x")).parents[1]
+        for folder in sorted(pages.glob(f"*/{glob.escape(self.coursedir.assignment_id)}")):
+            if not all((folder / name).exists() for name in (files.STAMP, files.SECRET)):
+                student = folder.parent.name
+                self.log.warning(
+                    "%s did not hand in through nbgrader's exchange: send that feedback yourself.", student
+                )
+                self.coursedir.student_id_exclude += f",{student}"
+        super().copy_files()
+
+
+def plug_in(config):
+    """Put our converter where nbgrader's command and formgrader look for theirs, and our way to read a time."""
     import nbgrader.apps.api
     import nbgrader.apps.autogradeapp
+    from nbgrader.coursedir import CourseDirectory
 
     if os.environ.get("DAYTWO_ENGINE") != "off":
-        nbgrader.apps.api.Autograde = nbgrader.apps.autogradeapp.Autograde = TrustedAutograde
+        api = nbgrader.apps.api
+        api.Autograde = nbgrader.apps.autogradeapp.Autograde = TrustedAutograde
+        if "release_feedback" not in config.ExchangeFactory:
+            config.ExchangeFactory.release_feedback = ReleaseFeedback
+        CourseDirectory.get_existing_timestamp = lambda self, folder: files.stamp(folder)[0]
+        api.NbGraderAPI.get_submitted_timestamp = submitted_at
+
+
+def submitted_at(api, assignment_id, student_id):
+    folder = api.coursedir.format_path(api.coursedir.submitted_directory, student_id, assignment_id)
+    return files.stamp(folder)[0]

@@ -14,6 +14,7 @@ from nbgrader.api import Comment, Grade, Gradebook, MissingEntry, SubmittedNoteb
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError, OperationalError, SAWarning
 
+from grading.engine import files
 from grading.engine.trusted import Refused
 from grading.lesson.build import released, solved
 
@@ -35,20 +36,38 @@ def whole(path, data):
     os.replace(name, path)
 
 
-def submitted(coursedir, section):
-    """The students of whom a gradebook has this section; read without opening it as nbgrader does, which takes long."""
-    engine = create_engine(coursedir.db_url)
-    found = text(
-        "select student_id from submitted_assignment join assignment "
-        "on submitted_assignment.assignment_id = assignment.id where assignment.name = :section"
-    )
+DUE = "select duedate from assignment where name = :section"
+STUDENTS = """
+select student_id, extension from submitted_assignment
+join assignment on submitted_assignment.assignment_id = assignment.id where assignment.name = :section
+"""
+POINTS = """
+select notebook.name, base_cell.name, max_score from grade_cells join base_cell on grade_cells.id = base_cell.id
+join notebook on base_cell.notebook_id = notebook.id join assignment on notebook.assignment_id = assignment.id
+where assignment.name = :section
+"""
+
+
+def booked(coursedir, section):
+    """(when a section is due, {student: extension}, {(notebook, cell): points}) of a gradebook.
+
+    Read without opening it as nbgrader does, which takes long.
+    """
+    engine, section = create_engine(coursedir.db_url), {"section": section}
     try:
         with engine.connect() as book:
-            return set(book.execute(found, {"section": section}).scalars())
+            due, students = book.execute(text(DUE), section).scalar(), dict(book.execute(text(STUDENTS), section).all())
+            return due, students, {(name, cell): most for name, cell, most in book.execute(text(POINTS), section)}
     except DatabaseError:  # it is not there yet
-        return set()
+        return None, {}, {}
     finally:
         engine.dispose()
+
+
+def points(release):
+    """{cell: points} of a released notebook."""
+    own = [c.metadata.nbgrader for c in release.cells if "nbgrader" in c.metadata]
+    return {c.grade_id: float(c.points) for c in own if c.grade}
 
 
 class Book:
@@ -93,38 +112,55 @@ class Book:
                 if there and known[name].submissions and there != cells:
                     changed = ", ".join(sorted({name for _, name in there ^ cells}))
                     raise Refused(CHANGED.format(section=section, name=name, cells=changed))
-                if there != cells:  # a run that was killed may have left some
-                    self.save(section, course.lesson)
+                # a run that was killed may have left some; points may have changed under graded work
+                if there != cells or {c.name: c.max_score for c in known[name].grade_cells} != points(course.release):
+                    self.save(section, course)
             self.gradebook.db.expire_all()
 
-    def save(self, section, lesson):
-        """Put a lesson's cells into the gradebook."""
+    def save(self, section, course):
+        """Put a lesson's cells into the gradebook, with the points of its release."""
         from nbgrader.preprocessors import SaveCells
 
-        names = {"assignment": section, "notebook": lesson.path.stem, "db_url": self.coursedir.db_url}
-        SaveCells().preprocess(released(solved(lesson), hidden=True), {"nbgrader": names})
+        most, notebook = points(course.release), released(solved(course.lesson), hidden=True)
+        for cell in notebook.cells:
+            if (own := cell.metadata.get("nbgrader", {})).get("grade_id") in most:
+                own["points"] = most[own["grade_id"]]
+        names = {"assignment": section, "notebook": course.lesson.path.stem, "db_url": self.coursedir.db_url}
+        SaveCells().preprocess(notebook, {"nbgrader": names})
 
-    def write(self, section, student, notebooks, timestamp=None):
-        """Keep a student's graded notebooks, {name: (notebook, verdicts)}, and marks; missing ones earn nothing."""
+    def write(self, section, student, notebooks, timestamp=None, carried=None, late=None):
+        """Keep a student's graded notebooks, {name: (notebook, verdicts)}, and marks; missing ones earn nothing.
+
+        `carried`, {name: path}, is copied beside them; `late` sets what is lost for a late hand-in. What else lay there
+        is of an earlier hand-in, and goes.
+        """
         folder = Path(self.coursedir.format_path(self.coursedir.autograded_directory, student, section))
         for name, (notebook, _) in notebooks.items():
             whole(folder / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
-        if timestamp:
-            whole(folder / "timestamp.txt", f"{timestamp}\n")
+        for name, path in (carried or {}).items():
+            files.copy(path, folder / name)
+        whole(folder / files.STAMP, f"{timestamp}\n" if timestamp else "")
+        kept = {f"{name}.ipynb" for name in notebooks} | {files.STAMP, *(carried or {})}
+        for name, path in files.listed(folder)[0].items():
+            if name not in kept and not path.name.startswith(".writing-"):  # of another teacher, at this moment
+                path.unlink(missing_ok=True)
         for attempt in range(5):
             try:
                 with self.alone():
-                    return self._marks(section, student, notebooks, timestamp)
+                    return self._marks(section, student, notebooks, timestamp, late)
             except OperationalError:  # somebody else is writing for longer than sqlite waits
                 self.gradebook.db.rollback()
                 if attempt == 4:
                     raise
                 time.sleep(2**attempt)
+            except BaseException:  # a penalty's plug-in is anybody's code
+                self.gradebook.db.rollback()
+                raise
 
-    def _marks(self, section, student, notebooks, timestamp):
+    def _marks(self, section, student, notebooks, timestamp, late):
         book = self.gradebook
         book.update_or_create_student(student)
-        handed = book.update_or_create_submission(section, student, **({"timestamp": timestamp} if timestamp else {}))
+        handed = book.update_or_create_submission(section, student, timestamp=timestamp)
         for known in book.find_assignment(section).notebooks:
             if known.name not in {n.name for n in handed.notebooks}:  # a lesson that the section has since gained
                 gain(book.db, handed, known)
@@ -141,6 +177,10 @@ class Book:
                 cell = cells.get(comment.name)
                 untouched = cell is None or utils.compute_checksum(cell) == cell.metadata.nbgrader.get("checksum")
                 comment.auto_comment = "No response." if untouched else None
+            if late:
+                book.db.flush()
+                book.db.expire(submitted, ["score"])
+                late.penalise(student, submitted, handed.total_seconds_late if notebook else 0)
         book.db.commit()
 
 

@@ -14,9 +14,10 @@ import nbformat
 
 from grading.box import sandbox
 from grading.box.overseer import LIMITS
-from grading.engine import feedback
+from grading.engine import feedback, files
 from grading.engine import workers as execution
-from grading.engine.gradebook import Book, submitted, whole
+from grading.engine.carry import carried
+from grading.engine.gradebook import Book, booked, points, whole
 from grading.engine.rebuild import Unreadable, assign
 from grading.engine.trusted import Refused, Trusted
 from grading.environment import foundation
@@ -46,10 +47,12 @@ class Hand:
     raw: str  # hash of all that was handed in
     found: dict  # notebook name -> Rebuilt or Unreadable
     notes: list
-    files: dict
+    beside: dict  # name -> bytes of the other files that it runs with
+    there: dict = field(default_factory=dict)  # name -> path of every plain file
     results: dict = field(default_factory=dict)  # notebook name -> {"outputs", "verdicts"}
     open: set = field(default_factory=set)  # notebooks that still run
     trouble: list = field(default_factory=list)  # what the engine itself could not do
+    told: list = field(default_factory=list)  # sentences that the teacher reads as well
 
 
 def digest(*parts):
@@ -91,40 +94,28 @@ def course(path, seed, limits, box):
 
 def hand(student, folder, courses, raw):
     """What a student handed in, rebuilt; unreadable files are an entry, never an error."""
-    files = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink()}
-    looks = {n: p for n, p in files.items() if ".ipynb" in n.lower() and ".ipynb_checkpoints" not in n}
-    found, notes = assign({n: c.release for n, c in courses.items()}, {n: content(p) for n, p in looks.items()})
+    there, said = files.listed(folder)
+    pages, more = files.notebooks(there, {f"{name}.ipynb" for name in courses})
+    found, notes = assign({n: c.release for n, c in courses.items()}, pages)
     beside, room = {}, EXTRAS
-    for name, path in files.items():
+    for name, path in there.items():
         size = path.stat().st_size
-        if name not in looks and name != "timestamp.txt" and size <= min(EXTRA, room):
-            beside[name], room = path.read_bytes(), room - size
-    return Hand(student, folder, raw, found, notes, beside)
-
-
-def content(path):
-    """A file's bytes, or nothing when it cannot be read; never more than a notebook may have."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(25_000_000)
-    except OSError:
-        return b""
-
-
-def fingerprint(folder):
-    """A hash of all files below a folder."""
-    own = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            own.update(os.fsencode(path.relative_to(folder)) + b"\0" + hashlib.sha256(content(path)).digest())
-    return own.hexdigest()[:32]
+        if name not in pages and name not in (files.STAMP, files.SECRET) and size <= min(EXTRA, room):
+            beside[name], room = files.plain(path, EXTRA), room - size
+    return Hand(student, folder, raw, found, [*said, *more, *notes], beside, there, told=[*said, *more])
 
 
 class Engine:
-    """One run over a section. `log` takes sentences; `progress` takes (done, of how many, since when)."""
+    """One run over a section. `log` takes sentences; `progress` takes (done, of how many, since when).
 
-    def __init__(self, coursedir, section, seed=None, limits=None, box=True, log=print, progress=None):
+    `late` is a `Late`, which knows of penalties; `kept` the names of lesson files that students may change.
+    """
+
+    def __init__(
+        self, coursedir, section, seed=None, limits=None, box=True, log=print, progress=None, late=None, kept=()
+    ):
         self.coursedir, self.section, self.log, self.progress = coursedir, section, log, progress
+        self.late, self.kept = late, kept
         self.seed, self.limits = seed or os.environ.get("GRADING_SEED"), LIMITS | (limits or {})
         if unknown := self.limits.keys() - LIMITS.keys():
             raise Refused(f"no limit is called {', '.join(sorted(unknown))}; there are {', '.join(LIMITS)}")
@@ -143,10 +134,11 @@ class Engine:
         started, todo = time.monotonic(), []
         pattern = Path(self.coursedir.format_path(self.coursedir.submitted_directory, "*", self.section))
         folders = sorted(p for p in pattern.parent.parent.glob(f"{students}/{self.section}") if p.is_dir())
-        booked = submitted(self.coursedir, self.section)
+        self.due, self.extensions, most = booked(self.coursedir, self.section)
+        same = most == {(n, cell): p for n, c in self.courses.items() for cell, p in points(c.release).items()}
         for at, folder in enumerate(folders):
-            raw, student = fingerprint(folder), folder.parent.name
-            if not force and student in booked and self.is_done(student, raw):
+            raw, student = files.fingerprint(files.listed(folder)[0]), folder.parent.name
+            if not force and same and student in self.extensions and self.is_done(student, raw):
                 self.count["unchanged"] += 1
             else:
                 todo.append((folder, raw))
@@ -209,14 +201,14 @@ class Engine:
                 continue
             course = self.courses[name]
             places, cells = zip(*code_cells(rebuilt.notebook), strict=True)
-            key = digest(course.key, cells, {k: v.hex() for k, v in one.files.items()})
+            key = digest(course.key, cells, {k: v.hex() for k, v in one.beside.items()})
             if (known := self.load(key)) is not None:
                 one.results[name] = known
                 self.count["from cache"] += 1
                 continue
             self.trust(name)
             prefix, rest = execution.split(list(cells), course.leading)
-            job = execution.job(rest, course.questions, one.files, self.limits, self.box, number(folder))
+            job = execution.job(rest, course.questions, one.beside, self.limits, self.box, number(folder))
             queue.append((prefix, job, one, name, key, places, len(prefix)))
             one.open.add(name)
         if not one.open:
@@ -302,19 +294,23 @@ class Engine:
             silent = [e for e, verdict in result["verdicts"].items() if verdict["state"] == "review"]
             if silent and not one.trouble:
                 self.review.append(f"{one.student}: {name}: no result from {', '.join(silent)}")
-        stamp = one.folder / "timestamp.txt"
-        when = self.coursedir.get_existing_timestamp(str(one.folder)) if stamp.exists() else None
-        self.book.write(self.section, one.student, notebooks, when)
+        when, odd = files.stamp(one.folder)
+        more = carried(self.coursedir, self.section, one.there, self.kept)
+        self.book.write(self.section, one.student, notebooks, when, more, self.late)
         if not one.trouble:  # else it is tried again next time
-            whole(self.note(one.student), json.dumps({"raw": one.raw, "keys": self.keys(), "there": sorted(notebooks)}))
+            there = sorted([*(f"{name}.ipynb" for name in notebooks), *more])
+            whole(self.note(one.student), json.dumps(self.known(one.student, one.raw) | {"there": there}))
+        self.review += [f"{one.student}: {sentence}" for sentence in [*one.told, *([odd] if odd else [])]]
         self.review += [f"{one.student}: {sentence}{AGAIN}" for sentence in one.trouble]
         self.count["graded"] += 1
 
     def note(self, student):
         return self.cache / "done" / self.section / f"{student}.json"
 
-    def keys(self):
-        return {name: course.key for name, course in self.courses.items()}
+    def known(self, student, raw):
+        """All that a student's marks depend on."""
+        late = [str(self.due), str(self.extensions.get(student)), self.late.settings()] if self.late else None
+        return {"raw": raw, "keys": {name: course.key for name, course in self.courses.items()}, "late": late}
 
     def is_done(self, student, raw):
         """Whether this very submission was graded and written before, by this very engine."""
@@ -324,8 +320,8 @@ class Engine:
             return False
         folder = Path(self.coursedir.format_path(self.coursedir.autograded_directory, student, self.section))
         there = known.pop("there", None) if isinstance(known, dict) else None
-        same = known == {"raw": raw, "keys": self.keys()} and isinstance(there, list)
-        return same and all((folder / f"{name}.ipynb").exists() for name in there)
+        same = known == self.known(student, raw) and isinstance(there, list)
+        return same and all((folder / name).exists() for name in there)
 
     def table(self, total, seconds):
         """The closing words."""
