@@ -34,7 +34,7 @@ c.ClearSolutions.code_stub = {"python": "# Your code here.\nraise NotImplemented
 c.ClearSolutions.text_stub = "*Your answer, in your own words.*"
 c.ExecutePreprocessor.timeout = 120  # seconds a cell may take; nbgrader's own 30 are few on a busy machine
 
-# What one submission may use, where it differs from the defaults in grading/box/overseer.py; for instance
+# What one submission may use, where it differs from the defaults in grading/box/keep.py; for instance
 # c.TrustedAutograde.limits = {"cell": 60, "memory": 4_000}  # CPU seconds of a cell, MB of memory
 
 try:  # the engine of this course behind nbgrader's own command and button; `DAYTWO_ENGINE=off` leaves nbgrader alone

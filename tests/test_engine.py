@@ -375,7 +375,7 @@ def test_a_value_that_kills_or_holds_up_the_judge_costs_its_own_exercise_alone(s
     path.write_text(text, encoding="utf-8")
     monkeypatch.chdir(school.root)
     monkeypatch.setenv("PYTHONPATH", str(school.root))
-    judge = trusted.Trusted(f"{SECTION}/01_it", {"share_late": []}, seconds=3)
+    judge = trusted.Trusted(f"{SECTION}/01_it", {"share_late": [[], {}]}, seconds=3)
     try:
         first = judge.process.pid
         assert judge.ask("share_late", reports(drawn=8))["state"] == "review"  # too long

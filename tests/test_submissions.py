@@ -27,8 +27,8 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading.box import overseer as keeper
-from grading.box import sandbox
+from grading.box import overseer, sandbox, syscalls
+from grading.box.channel import sound
 from grading.box.template import Template
 from grading.checks import values
 from grading.engine import trusted
@@ -36,8 +36,7 @@ from grading.engine import workers as execution
 from grading.engine.gradebook import whole
 from grading.engine.section import Engine, code_cells, number
 from grading.environment import ROOT, SOLUTIONS
-from grading.lesson import build
-from grading.lesson import source as src
+from grading.lesson import build, names, source
 from grading.lesson.read import read
 from grading.rehearsal import simulate
 from grading.rehearsal import submissions as catalogue
@@ -69,13 +68,13 @@ def short(notebook):
     notebook = nbformat.from_dict(notebook)
     graded = [e.answer.source for e in LESSON.exercises.values()] + [e.check.source for e in LESSON.exercises.values()]
     graded += [c.source for e in LESSON.exercises.values() for c in e.mistakes + e.alternatives]
-    needed, cells = {name for source in graded for name, _ in src.used(source)}, []
+    needed, cells = {name for source in graded for name, _ in names.used(source)}, []
     for cell in reversed(notebook.cells):
         common = cell.cell_type == "code" and "nbgrader" not in cell.metadata
-        makes = set(src.defined(cell.source)) | imported(cell.source) if common else set()
+        makes = set(names.defined(cell.source)) | imported(cell.source) if common else set()
         if common and not makes & needed:
             continue
-        needed |= {name for name, _ in src.used(cell.source)} if common else set()
+        needed |= {name for name, _ in names.used(cell.source)} if common else set()
         cells.insert(0, cell)
     notebook.cells = cells
     return notebook
@@ -133,7 +132,7 @@ class Class:
             first = next(i for i, cell in enumerate(cells) if cell["kind"] != "common")
             course.leading = [cell["source"] for cell in cells[:first]]
             whole(
-                made.cache / "proved" / f"{course.key}.json", json.dumps({e: [] for e in EXERCISES})
+                made.cache / "proved" / f"{course.key}.json", json.dumps({e: [[], {}] for e in EXERCISES})
             )  # see test_lessons
         return made
 
@@ -365,9 +364,9 @@ def hidden():
     """(source of a hidden fact's call, or a number it expects) of the lesson; none stands in what students are given."""
     public = " ".join(c.source for c in nbformat.read(LESSON.release, as_version=4).cells)
     for exercise in LESSON.exercises.values():
-        for region in src.region("HIDDEN TESTS").finditer(exercise.check.source):
+        for region in source.region("HIDDEN TESTS").finditer(exercise.check.source):
             for node in ast.parse(region[0]).body:
-                if src.is_fact(node):
+                if source.is_fact(node):
                     call = ast.unparse(node.value.args[1])
                     numbers = [
                         ast.unparse(n)
@@ -453,8 +452,8 @@ def test_an_unchanged_class_is_not_graded_again(school):
 def test_every_malformed_report_has_a_verdict():
     """What a process could make of a report: nothing of it stops the one that compares."""
     exercise = LESSON.exercises[VICTIM]
-    facts = [fact for fact, _ in src.facts(exercise.check.source)]
-    expected, visible = [(fact, None, 0.5, 1e-3) for fact in facts], set(facts[:3])
+    facts = [fact for fact, _ in source.facts(exercise.check.source)]
+    expected, visible = [(fact, None, 0.5, 1e-3) for fact in facts], dict.fromkeys(facts[:3], "")
     for wire in catalogue.WIRES:
         wire = json.loads(json.dumps(wire))
         for report in (
@@ -470,7 +469,7 @@ def test_every_malformed_report_has_a_verdict():
                 {"visible": {"facts": [[f, 0.5] for f in facts[:3]]}, "hidden": report},
                 {"hidden": report},
             ):
-                found = trusted.verdict(reports, expected, visible, [])
+                found = trusted.verdict(reports, expected, visible, ([], {}))
                 assert found["state"] != "right", (wire, reports)
                 json.dumps(found)
 
@@ -478,16 +477,14 @@ def test_every_malformed_report_has_a_verdict():
 def test_the_hidden_part_of_a_report_says_nothing_of_the_visible_one():
     """Whoever takes over a snapshot may see hidden sources when they come; there is no way out for them."""
     exercise = LESSON.exercises[VICTIM]
-    facts = [fact for fact, _ in src.facts(exercise.check.source)]
-    expected, visible = [(fact, None, 0.5, 1e-3) for fact in facts], set(facts[:3])
+    facts = [fact for fact, _ in source.facts(exercise.check.source)]
+    expected, visible = [(fact, None, 0.5, 1e-3) for fact in facts], dict.fromkeys(facts[:3], "")
     stolen = {"raised": ["ValueError", "Exception"], "message": "STOLEN"}
-    late = keeper.sound(
-        {"facts": [[fact, "STOLEN"] for fact in facts], "error": stolen, "where": "STOLEN", "died": "STOLEN"}
-    )
+    late = sound({"facts": [[fact, "STOLEN"] for fact in facts], "error": stolen, "where": "STOLEN", "died": "STOLEN"})
     for early in ([], [[facts[0], 0.5]], [[fact, 0.5] for fact in facts[:3]]):
         for error in (None, stolen):
             found = trusted.verdict(
-                {"visible": {"facts": early}, "hidden": late | {"error": error}}, expected, visible, []
+                {"visible": {"facts": early}, "hidden": late | {"error": error}}, expected, visible, ([], {})
             )
             assert found["state"] != "right" and "STOLEN" not in json.dumps(found)
 
@@ -547,14 +544,14 @@ def test_plain_nbgrader_still_grades_a_release_and_agrees_with_ours(school, plai
             assert marks == school.marks(student) == made.deserved, student
 
 
-# The keeper by itself
+# The box by itself
 
 
 def executed(*cells, **limits):
     """What comes out of a sandbox into which these cells went: sources of answers, each with its check `report()`."""
     given, checks = [], {}
-    for at, source in enumerate(cells):
-        given += [{"kind": "answer", "source": source}, {"kind": "check", "name": f"e{at}"}]
+    for at, text in enumerate(cells):
+        given += [{"kind": "answer", "source": text}, {"kind": "check", "name": f"e{at}"}]
         checks[f"e{at}"] = {"visible": "check('visible', answer())", "hidden": "check('hidden', answer())"}
     job = execution.job(given, checks, {}, LIMITS | limits, not sandbox.possible(), 1)
     try:
@@ -714,14 +711,14 @@ def test_a_process_that_another_one_traces_is_not_waited_for():
 
 def test_the_end_of_a_process_is_not_waited_for_longer_than_it_takes(monkeypatch):
     """Whatever keeps a process from going: the class goes on."""
-    overseer = keeper.Overseer.__new__(keeper.Overseer)
-    overseer.snapped = {}
-    overseer.sweep = lambda besides: None
-    monkeypatch.setattr(keeper, "LEAVE", 0.2)
-    monkeypatch.setattr(keeper, "kill", lambda *_: True)
+    one = overseer.Overseer.__new__(overseer.Overseer)
+    one.snapped = {}
+    one.sweep = lambda besides: None
+    monkeypatch.setattr(overseer, "LEAVE", 0.2)
+    monkeypatch.setattr(overseer, "kill", lambda *_: True)
     stays = subprocess.Popen(["sleep", "30"])
     began = time.monotonic()
-    assert overseer.end(stays.pid) == -9 and time.monotonic() - began < 5
+    assert one.end(stays.pid) == -9 and time.monotonic() - began < 5
     stays.kill()
     stays.wait()
 
@@ -761,13 +758,13 @@ def test_what_is_mounted_below_a_folder_is_read_only_too(tmp_path, monkeypatch, 
 
     def work():
         if old_kernel:
-            sandbox.libc = Old()
-        sandbox.call("mount", None, b"/", None, sandbox.REC | sandbox.PRIVATE, None)
+            syscalls.libc = Old()
+        syscalls.call("mount", None, b"/", None, sandbox.REC | sandbox.PRIVATE, None)
         inner = tmp_path / "a" / "in ner"
         inner.mkdir(parents=True)
-        sandbox.call("mount", b"tmpfs", str(inner).encode(), b"tmpfs", 0, b"size=1m")
+        syscalls.call("mount", b"tmpfs", str(inner).encode(), b"tmpfs", 0, b"size=1m")
         (tmp_path / "b").mkdir()
-        sandbox.call(
+        syscalls.call(
             "mount", str(tmp_path / "a").encode(), str(tmp_path / "b").encode(), None, sandbox.BIND | sandbox.REC, None
         )
         sandbox.seal(str(tmp_path / "b"))
@@ -838,23 +835,23 @@ def test_nothing_goes_on_when_the_engine_is_killed(box):
 
 def filtered(machine, number, *args):
     """What the filter of system calls says to one: a machine for its few instructions."""
-    data = struct.pack("<iIQ6Q", number, sandbox.MACHINES[machine], 0, *[*args, 0, 0, 0, 0, 0, 0][:6])
-    program, at, held = sandbox.program(machine), 0, 0
+    data = struct.pack("<iIQ6Q", number, syscalls.MACHINES[machine], 0, *[*args, 0, 0, 0, 0, 0, 0][:6])
+    program, at, held = syscalls.program(machine), 0, 0
     while True:
         what, value, yes, no = program[at]
         at += 1
-        if what == sandbox.RETURN:
-            return {sandbox.ALLOW: "allowed", sandbox.REFUSE: "refused", sandbox.UNKNOWN: "unknown"}[value]
-        if what == sandbox.LOAD:
+        if what == syscalls.RETURN:
+            return {syscalls.ALLOW: "allowed", syscalls.REFUSE: "refused", syscalls.UNKNOWN: "unknown"}[value]
+        if what == syscalls.LOAD:
             held = struct.unpack_from("<I", data, value)[0]
         else:
-            at += yes if (held == value if what == sandbox.EQUAL else held & value) else no
+            at += yes if (held == value if what == syscalls.EQUAL else held & value) else no
 
 
-@pytest.mark.parametrize("machine", sandbox.MACHINES)
+@pytest.mark.parametrize("machine", syscalls.MACHINES)
 def test_the_filter_refuses_what_it_should_and_nothing_else(machine):
-    which = list(sandbox.MACHINES).index(machine)
-    assert all(filtered(machine, numbers[which]) == "refused" for numbers in sandbox.REFUSED.values())
+    which = list(syscalls.MACHINES).index(machine)
+    assert all(filtered(machine, numbers[which]) == "refused" for numbers in syscalls.REFUSED.values())
     asked = {
         "allowed": "clone 17,socket 1,socket 2,socket 10,socket 16,socketpair 1,prlimit64 0,setpriority 0 0,prctl 38,"
         "sched_setaffinity 7,sched_setscheduler 0",
@@ -864,5 +861,5 @@ def test_the_filter_refuses_what_it_should_and_nothing_else(machine):
     }
     for said, calls in asked.items():
         for name, *args in map(str.split, calls.split(",")):
-            assert filtered(machine, sandbox.GUARDED[name][which], *map(int, args)) == said, (name, args)
+            assert filtered(machine, syscalls.GUARDED[name][which], *map(int, args)) == said, (name, args)
     assert filtered(machine, 63) == filtered(machine, 98) == "allowed"

@@ -1,6 +1,6 @@
 """A process of its own little world: what a submission may see, reach and use. Linux namespaces, nothing to install.
 
-`enter` is called in a fresh process (see `keeper.py`), which becomes the first process of new pid, mount, network, ipc
+`enter` is called in a fresh process (see `keep.py`), which becomes the first process of new pid, mount, network, ipc
 and host-name namespaces: a read-only system, a private temporary file system, a loopback nobody else is on. As root it
 goes on as a user that owns nothing; as anybody else in a user namespace without a capability left. System calls that
 no lesson needs, and that reach beyond all this, are refused by a filter.
@@ -20,10 +20,12 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from grading.box import syscalls
+from grading.box.syscalls import ADOPT, DEATH, DROP_BOUND, DUMPABLE, MACHINES, NO_NEW_PRIVS, call, refuse, syscall
+
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 DETACH = 2
-NO_NEW_PRIVS, DROP_BOUND, DUMPABLE, ADOPT, SECCOMP, DEATH = 38, 24, 4, 36, 22, 1
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ETC = ("ld.so.cache", "localtime", "fonts", "alternatives", "mime.types", "nsswitch.conf")
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -32,50 +34,6 @@ HOME = "/home/student"
 ROOM = "/sys"  # where the new root is mounted: a folder that is on every Linux and that no lesson needs
 NOBODY = 60_000  # the first of 5,000 user ids that own nothing
 RESERVE = 32  # processes
-MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # and what the kernel calls a system call of theirs
-REFUSED = {  # system calls that fail for a student: their numbers on x86_64 and on aarch64
-    # A user's and a session's keys outlive a sandbox, and are in no namespace.
-    "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
-    # Other processes: whatever a tracer holds cannot be taken leave of.
-    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
-    "pidfd_getfd": (438, 438), "process_madvise": (440, 440), "migrate_pages": (256, 238), "move_pages": (279, 239),
-    "ioprio_set": (251, 30),
-    # Memory that is in no file system and that no process is seen to hold.
-    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "shmat": (30, 196),
-    "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180),
-    # Namespaces and file systems of one's own.
-    "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
-    "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
-    "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
-    "open_by_handle_at": (304, 265),
-    # Parts of the kernel that are broken into most often.
-    "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "io_uring_setup": (425, 425),
-    "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
-}  # fmt: skip
-GUARDED = {  # those that fail with some arguments: see `rules`
-    "clone": (56, 220), "clone3": (435, 435), "socket": (41, 198), "socketpair": (53, 199), "prlimit64": (302, 261),
-    "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
-    "sched_setaffinity": (203, 122), "setpriority": (141, 140), "prctl": (157, 167),
-}  # fmt: skip
-SPACES = 0x7E020000  # every flag of `clone` that asks for a namespace
-FAMILIES = (socket.AF_INET, getattr(socket, "AF_UNIX", 1), getattr(socket, "AF_INET6", 10), 16)  # 16: netlink
-LOAD, EQUAL, ANY, RETURN = 0x20, 0x15, 0x45, 0x06
-ALLOW, REFUSE, UNKNOWN = 0x7FFF0000, 0x50001, 0x50026  # go on; EPERM; ENOSYS, for which C libraries have another way
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def call(name, *args):
-    """A libc call; OSError with its reason when it fails."""
-    if getattr(libc, name)(*args) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
-
-
-def syscall(name, machine=None):
-    """The number of a system call; on a machine that is not known that of x86_64."""
-    which = list(MACHINES).index(machine or platform.machine()) if (machine or platform.machine()) in MACHINES else 0
-    return (REFUSED | GUARDED)[name][which]
 
 
 @functools.cache
@@ -152,7 +110,7 @@ def bind(source, target, writable=False):
 def seal(target):
     """Make a mount read-only, and whatever is mounted below it; OSError when that cannot be."""
     attributes = struct.pack("4Q", RDONLY | NOSUID, 0, 0, 0)
-    if libc.syscall(442, -100, target.encode(), 0x8000, attributes, ctypes.c_long(32)) == 0:  # mount_setattr
+    if syscalls.libc.syscall(442, -100, target.encode(), 0x8000, attributes, ctypes.c_long(32)) == 0:  # mount_setattr
         return
     for mount in mounts(target):
         kept = os.statvfs(mount).f_flag & ~1 & 0x1F | _times(mount)
@@ -253,7 +211,7 @@ def drop(user):
         with contextlib.suppress(OSError):  # no further user namespaces inside this one
             Path("/proc/sys/user/max_user_namespaces").write_text("0")
         for capability in range(64):
-            libc.prctl(DROP_BOUND, capability, 0, 0, 0)
+            syscalls.libc.prctl(DROP_BOUND, capability, 0, 0, 0)
         header, data = struct.pack("Ii", 0x20080522, 0), struct.pack("6I", *[0] * 6)
         call("capset", header, data)
     call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -261,62 +219,10 @@ def drop(user):
     refuse()
 
 
-def rules(machine):
-    """{number of a system call: program over its arguments} of all that are not simply allowed.
-
-    A program is a list of (operation, value, steps ahead if it holds, steps ahead if not).
-    """
-    found = {syscall(name, machine): [(RETURN, REFUSE, 0, 0)] for name in REFUSED}
-    families = [(EQUAL, int(family), len(FAMILIES) - at, 0) for at, family in enumerate(FAMILIES)]
-    oneself = [(EQUAL, 0, 1, 0), (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)]  # the first process has the same user
-    programs = {
-        "clone": [argument(0), (ANY, SPACES, 0, 1), (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)],
-        "clone3": [(RETURN, UNKNOWN, 0, 0)],  # its flags are in memory, which a filter cannot read
-        "socket": [argument(0), *families, (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)],
-        "prlimit64": [argument(0), *oneself],
-        "setpriority": [argument(0), (EQUAL, 0, 1, 0), (RETURN, REFUSE, 0, 0), argument(1), *oneself],
-        # Numerical libraries pin threads of theirs by number.
-        "sched_setaffinity": [argument(0), (EQUAL, 1, 0, 1), (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)],
-        # Only what has been through an exec can be looked into: `keeper.executed` tells them by that.
-        "prctl": [argument(0), (EQUAL, DUMPABLE, 0, 1), (RETURN, REFUSE, 0, 0), (RETURN, ALLOW, 0, 0)],
-    }
-    programs["socketpair"] = programs["socket"]
-    for name in ("sched_setscheduler", "sched_setparam", "sched_setattr"):
-        programs[name] = programs["prlimit64"]
-    return found | {syscall(name, machine): program for name, program in programs.items()}
-
-
-def argument(at):
-    """Load the lower half of an argument: all that the kernel reads of a number of these calls."""
-    return (LOAD, 16 + 8 * at, 0, 0)
-
-
-def program(machine):
-    """The filter as a list of instructions: what is of another architecture does not exist."""
-    lines = [(LOAD, 4, 0, 0), (EQUAL, MACHINES[machine], 1, 0), (RETURN, UNKNOWN, 0, 0), (LOAD, 0, 0, 0)]
-    if machine == "x86_64":
-        lines += [(ANY, 0x40000000, 0, 1), (RETURN, UNKNOWN, 0, 0)]  # the same calls by other numbers
-    for number, own in sorted(rules(machine).items()):
-        lines += [(EQUAL, number, 0, len(own)), *own]
-    return [*lines, (RETURN, ALLOW, 0, 0)]
-
-
-def refuse():
-    """Refuse what no lesson needs, to this process and all that it starts; nothing where the kernel knows no filter."""
-    if platform.machine() not in MACHINES or sys.byteorder != "little" or sys.maxsize < 2**32:
-        return
-    lines = program(platform.machine())
-    code = b"".join(struct.pack("HBBI", what, yes, no, value) for what, value, yes, no in lines)
-    held = ctypes.create_string_buffer(code, len(code))
-    whole = struct.pack("HxxxxxxQ", len(lines), ctypes.addressof(held))
-    with contextlib.suppress(OSError):
-        call("prctl", SECCOMP, 2, whole, 0, 0)
-
-
 def forget_keys():
     """A session keyring of our own, in place of the one that a login gave to all that it started."""
     if platform.machine() in MACHINES:
-        libc.syscall(syscall("keyctl"), 1, None)  # join a new one; a kernel without keys has none to hide
+        syscalls.libc.syscall(syscall("keyctl"), 1, None)  # join a new one; a kernel without keys has none to hide
 
 
 def follow(parent):

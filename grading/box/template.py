@@ -103,8 +103,8 @@ def main():
     import sklearn.linear_model
     import sklearn.pipeline
 
-    from grading.box import overseer as keeper
     from grading.box import sandbox, student
+    from grading.box.keep import keep
 
     _ = matplotlib.pyplot, numpy, pandas, scipy.stats, sklearn.ensemble, sklearn.linear_model, sklearn.pipeline, daytwo
     pandas.set_option("display.max_columns", 20)  # as in a kernel: imported without one, it takes this for a terminal
@@ -141,7 +141,7 @@ def main():
             try:
                 sandbox.follow(me)
                 job = receive(hear)
-                send(engine.makefile("wb"), keeper.keep(job, made, lambda own=hear: receive(own), alone))
+                send(engine.makefile("wb"), keep(job, made, lambda own=hear: receive(own), alone))
                 code = 0
             finally:
                 os._exit(code)

@@ -21,7 +21,7 @@ from grading.engine.trusted import Refused
 class TrustedAutograde(Autograde):
     """nbgrader's converter, replaced from the first step: unreadable files and whole classes pass through here."""
 
-    limits = Dict(help="What a submission may use, where it differs from grading.box.overseer.LIMITS.").tag(config=True)
+    limits = Dict(help="What a submission may use, where it differs from grading.box.keep.LIMITS.").tag(config=True)
 
     def start(self):
         try:

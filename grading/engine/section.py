@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 
 from grading.box import sandbox
-from grading.box.overseer import LIMITS
+from grading.box.keep import LIMITS
 from grading.engine import feedback, files
 from grading.engine import workers as execution
 from grading.engine.carry import carried
@@ -60,7 +60,7 @@ def digest(*parts):
 
 
 def code_cells(notebook):
-    """[(index in the notebook, what the keeper wants to know of the cell)] of a rebuilt or released notebook."""
+    """[(index in the notebook, what the box wants to know of the cell)] of a rebuilt or released notebook."""
     found = []
     for at, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":

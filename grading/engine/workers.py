@@ -13,7 +13,7 @@ _spare, _turn = {}, threading.Lock()  # twins of the latest template, which no t
 
 
 def execute(prefix, job, workers=1):
-    """The result of a job (see `keeper.keep`) in a fork of a template that has run `prefix`; says so when it cannot."""
+    """The result of a job (see `keep`) in a fork of a template that has run `prefix`; says so when it cannot."""
     why = ""
     for _ in range(2):  # a template that has died is replaced once
         try:
@@ -77,7 +77,7 @@ def questions(lesson, seed=None):
 
 
 def job(cells, checks, files, limits, sandbox, number):
-    """What `keeper.keep` takes."""
+    """What `keep` takes."""
     there = {c["name"] for c in cells if c["kind"] == "check"}
     return {
         "cells": cells,

@@ -327,9 +327,9 @@ def said(part, secret=""):
 
 
 def forging(paper):
-    from grading.lesson import source as src
+    from grading.lesson import source
 
-    facts = [fact for fact, _ in src.facts(paper.lesson.exercises[paper.victim].check.source)]
+    facts = [fact for fact, _ in source.facts(paper.lesson.exercises[paper.victim].check.source)]
     return FORGE + f"\nFACTS, VICTIM = {facts!r}, {paper.victim!r}\n"
 
 
@@ -1084,10 +1084,10 @@ def an_edited_common_cell(paper):
 @row("accident")
 def a_variable_renamed_in_a_common_cell(paper):
     """The released cell runs first, so the names that everybody else uses are still there."""
-    from grading.lesson import source as src
+    from grading.lesson.names import defined
 
     cell = [c for c in paper.notebook.cells if c.cell_type == "code" and "nbgrader" not in c.metadata][1]
-    old = src.defined(cell.source)[0]
+    old = defined(cell.source)[0]
     cell.source = cell.source.replace(old, f"my_{old}")
     paper.beside_right(after=f"assert my_{old} is not None")
 
