@@ -18,16 +18,16 @@ import pytest
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading.engine import section as engine
-from grading.engine import trusted
+from grading.engine import section, trusted
+from grading.engine.submission import Hand
 from grading.environment import ROOT, SOLUTIONS
-from grading.lesson import scaffold as new
 from grading.lesson.read import lessons
+from grading.lesson.scaffold import TEMPLATE
 from grading.rehearsal import bench
 
 SECTION, STUDENTS = "01_try", 12
 KILLS = int(os.environ.get("DAYTWO_KILLS", "5"))  # 50 when somebody wants to be sure
-LESSON = new.TEMPLATE.format(title="Try")
+LESSON = TEMPLATE.format(title="Try")
 LESSON = re.sub(
     r"# %%\nimport matplotlib.*?(?=# %% \[markdown\]\n# ## Exercise)",
     "# %%\nfrom grading import check\n\n",
@@ -335,15 +335,15 @@ def test_the_benchmark_finds_every_lesson(tmp_path):
 
 
 def test_what_the_engine_could_not_do_is_said_to_be_tried_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "lessons", lambda *_: [])
+    monkeypatch.setattr(section, "lessons", lambda *_: [])
     config = Config()
     config.CourseDirectory.root, config.CourseDirectory.course_id = str(tmp_path), "daytwo"
     config.CourseDirectory.db_url = f"sqlite:///{tmp_path / 'gradebook.db'}"
     said = []
-    run = engine.Engine(CourseDirectory(config=config), "no_such_section", log=said.append)
+    run = section.Engine(CourseDirectory(config=config), "no_such_section", log=said.append)
     with run.minding("ann"):
         raise RuntimeError("odd")
-    one = engine.Hand("ben", tmp_path, "", {}, [], {}, trouble=["01_it: the sandbox ended early"])
+    one = Hand("ben", tmp_path, "", {}, [], {}, trouble=["01_it: the sandbox ended early"])
     run.book = SimpleNamespace(write=lambda *_: None)
     run.write(one)
     run.table(2, 1)

@@ -12,7 +12,9 @@ import nbformat
 import pytest
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from grading.engine.rebuild import CELLS, LENGTH, Unreadable, assign, inert, rebuild, role
+from grading.engine.html import inert
+from grading.engine.reading import CELLS, LENGTH, Unreadable, role
+from grading.engine.rebuild import assign, rebuild
 from grading.environment import COURSE, SOLUTIONS
 from grading.lesson.read import read
 
@@ -22,7 +24,7 @@ START = nbformat.read(COURSE / "00_start_here.ipynb", as_version=4)
 ANSWERS = {name: e.answer.source for name, e in LESSON.exercises.items()}
 WORDS = "I would watch the losses by day."
 GRADE = {c.metadata.nbgrader.grade_id: c.id for c in RELEASE.cells if "nbgrader" in c.metadata}
-FIRST = RELEASE.cells[0].id
+FIRST, LAST = RELEASE.cells[0].id, RELEASE.cells[-1].id
 SETUP = [c.id for c in RELEASE.cells if c.cell_type == "code"][1]  # code that is not the student's
 ANSWER_AT = [c.id for c in RELEASE.cells].index("answer-psi")
 QUESTION, AFTERWORD = (RELEASE.cells[ANSWER_AT + n].id for n in (-1, 2))  # the text around psi and its check
@@ -267,7 +269,7 @@ def test_own_cells_stay_where_they_stood(work):
     work["cells"].insert(0, EXTRA | {"source": "import os"})
     work["cells"].append(note)
     result = graded(work)
-    assert extras(result) == [(None, "import os"), ("answer-psi", "helper = 1"), ("onward", "mine")]
+    assert extras(result) == [(None, "import os"), ("answer-psi", "helper = 1"), (LAST, "mine")]
     assert [c.id for c in result.notebook.cells if c.id.startswith("extra")] == ["extra-1", "extra-2", "extra-3"]
     assert_all_answers(result)
     assert result.repairs == []
@@ -278,7 +280,7 @@ def test_a_raw_cell_is_kept_as_text(work):
         {"cell_type": "raw", "metadata": {"raw_mimetype": "text/html"}, "source": "<script>x</script>"}
     )
     result = graded(work)
-    assert extras(result) == [("onward", "< script>x< /script>")]
+    assert extras(result) == [(LAST, "< script>x< /script>")]
     assert result.notebook.cells[-1].cell_type == "markdown"
 
 

@@ -31,10 +31,10 @@ from grading.box import overseer, sandbox, syscalls
 from grading.box.channel import sound
 from grading.box.template import Template
 from grading.checks import values
-from grading.engine import trusted
-from grading.engine import workers as execution
+from grading.engine import trusted, workers
 from grading.engine.gradebook import whole
-from grading.engine.section import Engine, code_cells, number
+from grading.engine.section import Engine
+from grading.engine.submission import code_cells, number
 from grading.environment import ROOT, SOLUTIONS
 from grading.lesson import build, names, source
 from grading.lesson.read import read
@@ -553,11 +553,11 @@ def executed(*cells, **limits):
     for at, text in enumerate(cells):
         given += [{"kind": "answer", "source": text}, {"kind": "check", "name": f"e{at}"}]
         checks[f"e{at}"] = {"visible": "check('visible', answer())", "hidden": "check('hidden', answer())"}
-    job = execution.job(given, checks, {}, LIMITS | limits, not sandbox.possible(), 1)
+    job = workers.job(given, checks, {}, LIMITS | limits, not sandbox.possible(), 1)
     try:
-        return execution.execute([], job)
+        return workers.execute([], job)
     finally:
-        execution.release()
+        workers.release()
 
 
 def test_a_budget_for_the_notebook_bounds_a_submission_that_never_ends():
@@ -575,7 +575,7 @@ def test_a_twin_has_what_its_template_computed_outlives_it_and_ends_when_told():
         template.end()
         given = [{"kind": "answer", "source": "def answer(): return base + 1"}, {"kind": "check", "name": "e0"}]
         checks = {"e0": {"visible": "check('e0', answer())", "hidden": ""}}
-        result = twin.run(execution.job(given, checks, {}, LIMITS, not sandbox.possible(), 1))
+        result = twin.run(workers.job(given, checks, {}, LIMITS, not sandbox.possible(), 1))
         assert result["checks"]["e0"]["visible"]["facts"] == [["e0", 42]]
     finally:
         twin.close()
@@ -594,9 +594,9 @@ def test_the_lessons_own_cells_find_the_names_they_bound():
         {"kind": "check", "name": "e1"},
     ]
     try:
-        result = execution.execute([], execution.job(given, checks, {}, LIMITS, not sandbox.possible(), 1))
+        result = workers.execute([], workers.job(given, checks, {}, LIMITS, not sandbox.possible(), 1))
     finally:
-        execution.release()
+        workers.release()
     assert result["checks"]["e0"]["visible"]["facts"] == [["e0", 1]]
     assert result["checks"]["e1"]["visible"]["facts"] == [["e1", 8]]
 
@@ -807,9 +807,9 @@ def test_a_flood_of_files_costs_no_other_exercise():
 
 LONELY = """
 import sys
-from grading.engine import workers as execution
+from grading.engine import workers
 cells = [{"kind": "answer", "source": "import subprocess\\nsubprocess.run(['sleep', '1000'])"}]
-execution.execute([], execution.job(cells, {}, {}, {"cell": 300}, sys.argv[1] == "True", 1))
+workers.execute([], workers.job(cells, {}, {}, {"cell": 300}, sys.argv[1] == "True", 1))
 """
 
 

@@ -1,79 +1,17 @@
 """Put a graded notebook together: rebuilt cells, what they showed, what the checks say; nothing hidden is in it."""
 
-import contextlib
 import re
 
 import nbformat
-from bleach import clean
-from bleach.css_sanitizer import CSSSanitizer
 
 from grading.checks.words import NotAttempted, Wrong, card
-from grading.engine.rebuild import inert
+from grading.engine.html import LARGE, cleaned, inert, page, text, without
 
-TAGS = {"a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "div", "dl", "dt", "em", "hr", "i", "img", "li"}
-TAGS |= {"h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "span", "strong", "sub", "sup", "ul", "u"}
-TAGS |= {"table", "tbody", "td", "tfoot", "th", "thead", "tr"}
-STYLE = CSSSanitizer()
-LARGE = 100_000  # characters of one display's HTML that are cleaned, without its styles and scripts,
 ROOM = 2_000_000  # and of all displays of a notebook; a table of 60 rows and 20 columns has 32,000 and 2,700 tags
-MOST = 4_000  # tags of one display
-TANGLED = 20_000  # a parser repeats every formatting tag that is left open in every block that follows: their product
-FORMATS = "a|b|code|em|i|strong|u|s|small|big|font|nobr|strike|tt"  # which tags it does that with
-WAYS = re.I | re.A  # a parser of HTML knows no other letters and spaces
-VALUE = r"""(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'<>=`]++)"""
-TAG = re.compile(rf"</?[a-z][a-z0-9-]*+(?:\s++[\w:.-]++(?:\s*+=\s*+{VALUE})?)" + r"{0,20}\s*+/?>|<![^<>]*+>", WAYS)
-OPENS = re.compile(r"<(?=[a-z/!?])", WAYS)  # any other < is a text's
-LEAF = re.compile(rf"<({FORMATS})(?:\s[^<>]*+)?>[^<]*+</\1\s*+>", WAYS)  # what is closed at once repeats nothing
-FORMAT = re.compile(rf"<(?:{FORMATS})\b", WAYS)
 UNSHOWN = "(This HTML is too large, or not tidy enough, to be shown as a page. It begins:)"
-UNSEEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f\ud800-\udfff]")  # what no text can hold, or nobody can see
 MANY = 1_000  # outputs of one cell
 PICTURE = re.compile(r"[A-Za-z0-9+/=\s]+")
 KINDS = ("text/plain", "text/markdown", "text/latex", "text/html", "image/png", "image/jpeg")
-
-
-def text(value):
-    """What a student's process gave as a text, whatever it is, as one that can be written and read."""
-    if isinstance(value, list):
-        value = "".join(part for part in value if isinstance(part, str))
-    return UNSEEN.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else ""
-
-
-def page(source):
-    """HTML without MathJax's way to make links, which would undo all escaping."""
-    return re.sub(r"\\(?=\s*href)", r"\\ ", source)
-
-
-def without(source, name):
-    """HTML without an element that holds no HTML, and what is in it."""
-    first, *rest = re.split(rf"<{name}\b", source, flags=re.I)
-    return first + "".join(re.split(rf"</{name}\s*>", part, maxsplit=1, flags=re.I)[-1] for part in rest)
-
-
-def tidy(source):
-    """Whether HTML is cleaned in a moment: the parser takes hours over a page that was made to hold it up.
-
-    Every tag has to be a plain one, so that what is counted here is what the parser sees.
-    """
-    starts = [m.start() for m in OPENS.finditer(source)]
-    if len(source) > LARGE or len(starts) > MOST or not all(TAG.match(source, at) for at in starts):
-        return False
-    for _ in range(3):
-        source = LEAF.sub("", source)
-    return len(FORMAT.findall(source)) * len(starts) <= TANGLED
-
-
-def allowed(tag, name, value):
-    """The attributes that are kept: a class may be a table's own, but none that a page around it listens to."""
-    return name in ("style", "colspan", "rowspan") or (name == "class" and value == "dataframe" and tag == "table")
-
-
-def cleaned(source):
-    """HTML with nothing in it that a browser would run; nothing when it cannot be told in reasonable time."""
-    with contextlib.suppress(RecursionError):
-        if tidy(source):
-            return page(clean(source, tags=TAGS, attributes=allowed, css_sanitizer=STYLE, strip=True))
-    return None
 
 
 def harmless(output, room=None):

@@ -109,39 +109,39 @@ def learn(lesson):
 
     Each exercise has a copy of the common cells' names: a judge that is asked later finds those of its own check.
     """
-    from grading.lesson import run as runner
+    from grading.lesson import run
 
     namespace, expected = {"__name__": "__main__"}, {}
     quiet = io.StringIO()
     with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
         for cell in lesson.cells:
             if cell.kind == "code":
-                runner.execute(cell.source, namespace, lesson.path, cell.line)
+                run.execute(cell.source, namespace, lesson.path, cell.line)
             elif cell.kind == "answer":
                 own = dict(namespace)
-                runner.execute(cell.source, own, lesson.path, cell.line)
+                run.execute(cell.source, own, lesson.path, cell.line)
             elif cell.kind == "check":  # stands right after its answer
-                expected[cell.name] = runner.expectations(cell.source, own, lesson.path, cell.line)
+                expected[cell.name] = run.expectations(cell.source, own, lesson.path, cell.line)
     return expected
 
 
 def prove(lesson):
     """{exercise: what is said to wrong answers, at hidden facts too}; `Refused` when the lesson does not hold here."""
-    from grading.lesson import build
-    from grading.lesson import prove as prover
-    from grading.lesson import source as src
+    from grading.lesson.build import hints
     from grading.lesson.format import LessonError
+    from grading.lesson.prove import proofs, unfair
+    from grading.lesson.source import thoughts
 
     try:
-        result = prover.proofs(lesson)
-        faults = prover.unfair(lesson, result)
+        result = proofs(lesson)
+        faults = unfair(lesson, result)
     except LessonError as error:
         faults = [error]
     if faults:
         raise Refused("\n".join(map(str, faults)))
     found = {}
     for exercise, got in zip(lesson.exercises.values(), result["exercises"], strict=True):
-        found[exercise.name] = build.hints(exercise, got), src.thoughts(exercise.check.source)
+        found[exercise.name] = hints(exercise, got), thoughts(exercise.check.source)
     return found
 
 
@@ -218,7 +218,7 @@ def confine():
 def main(lesson_id):
     from grading.checks.cells import facts_in
     from grading.environment import SOLUTIONS
-    from grading.lesson import source as src
+    from grading.lesson import source
     from grading.lesson.read import read
 
     talk, sys.stdout = sys.stdout, sys.stderr  # whatever the lesson prints must not get between the answers
@@ -231,7 +231,7 @@ def main(lesson_id):
     except Exception as error:
         print(json.dumps({"refused": str(error) or repr(error)}), file=talk, flush=True)
         return
-    seen = {n: facts_in(ast.parse(src.visible(e.check.source))) for n, e in lesson.exercises.items()}
+    seen = {n: facts_in(ast.parse(source.visible(e.check.source))) for n, e in lesson.exercises.items()}
     visible = {n: {fact: asked for _, fact, asked in facts} for n, facts in seen.items()}
     confine()
     print(json.dumps({"proved": known}), file=talk, flush=True)

@@ -6,7 +6,7 @@ import sys
 import threading
 
 from grading.box.template import Template
-from grading.lesson import source as src
+from grading.lesson.source import region, stripped, visible
 
 _own = threading.local()  # every thread keeps one warm template, for the lesson it is at
 _spare, _turn = {}, threading.Lock()  # twins of the latest template, which no thread has taken yet
@@ -69,10 +69,10 @@ def questions(lesson, seed=None):
     found = {}
     for name, exercise in lesson.exercises.items():
         source = exercise.check.source
-        hidden = "\n".join(m[0] for m in src.region("HIDDEN TESTS").finditer(source))
+        hidden = "\n".join(m[0] for m in region("HIDDEN TESTS").finditer(source))
         # The class's secret comes with the hidden part, when nothing of the student's is shown any more.
         hidden = f"__import__('sys').modules['grading.checks.facts'].secret = {seed!r}\n" + hidden if seed else hidden
-        found[name] = {"visible": src.stripped(src.visible(source)), "hidden": src.stripped(hidden)}
+        found[name] = {"visible": stripped(visible(source)), "hidden": stripped(hidden)}
     return found
 
 
@@ -91,7 +91,7 @@ def job(cells, checks, files, limits, sandbox, number):
 
 
 @contextlib.contextmanager
-def workers(count, prefix):
+def threads(count, prefix):
     """(submit, wait): start `execute` in one of `count` threads with templates of their own; futures, some done.
 
     The template for `prefix` starts at once, while whoever submits is still reading what was handed in.

@@ -23,8 +23,8 @@ import psutil
 
 from grading.environment import KEPT, ROOT, SOLUTIONS
 from grading.kernels import provisioner as warm
-from grading.lesson import scaffold as new
 from grading.lesson.read import lessons
+from grading.lesson.scaffold import TEMPLATE
 from grading.rehearsal import hosts
 
 SMALL = "06_scaffold"  # what `python -m grading new` writes, and a cell that makes it one CPU second in all
@@ -50,7 +50,7 @@ class School:
             shutil.copy(ROOT / file, folder)
         if section == SMALL:
             (folder / "solutions" / section).mkdir(parents=True)
-            text = new.TEMPLATE.format(title="Scaffold").replace("# %% [markdown] say=", BUSY + "# %% [markdown] say=")
+            text = TEMPLATE.format(title="Scaffold").replace("# %% [markdown] say=", BUSY + "# %% [markdown] say=")
             (folder / "solutions" / section / "01_scaffold.py").write_text(text, encoding="utf-8")
             self.run("grading", "build", section)
         else:
