@@ -228,7 +228,8 @@ def some(**columns) -> pd.DataFrame:
         "cancelled": False,
     }
     n = max([3] if not columns else [len(values) for values in columns.values()])
-    return pd.DataFrame({name: np.resize(columns.get(name, value), n) for name, value in good.items()})
+    log = pd.DataFrame({name: np.resize(columns.get(name, value), n) for name, value in good.items()})
+    return log.astype({"cancelled": bool})
 
 
 # Exercise 1: signs, and how a scrape sees them
@@ -371,9 +372,10 @@ def alerts() -> list[Alert]:
     return list(_alerts())
 
 
-def alert(clock: str, sign: str) -> Alert:
-    """An alert on 20 June 2013 at a time like "03:00"."""
-    return Alert(pd.Timestamp(f"2013-06-20 {clock}", tz="UTC"), sign)
+def told(*lines: str) -> list[Alert]:
+    """Alerts on 20 June 2013, each told as "03:00 slow"."""
+    pairs = [line.split() for line in lines]
+    return [Alert(pd.Timestamp(f"2013-06-20 {clock}", tz="UTC"), sign) for clock, sign in pairs]
 
 
 def incidents(alerts, quiet=QUIET) -> list[dict]:
@@ -400,13 +402,15 @@ def incidents(alerts, quiet=QUIET) -> list[dict]:
     return result
 
 
-def brief(incidents, *keys: str) -> list[tuple]:
-    """Some keys of each incident; times as "day hour:minute"."""
+def brief(incidents, *keys: str) -> list:
+    """A tuple of some keys of each incident, or of all six; of one key its value; times as "hour:minute"."""
+    keys = keys or ("start", "end", "alerts", "severity", "owner", "runbook")
 
     def text(value):
-        return value.strftime("%d %H:%M") if hasattr(value, "strftime") else value
+        return value.strftime("%H:%M") if hasattr(value, "strftime") else value
 
-    return [tuple(text(incident[key]) for key in keys) for incident in incidents]
+    rows = [tuple(text(incident[key]) for key in keys) for incident in incidents]
+    return [row[0] for row in rows] if len(keys) == 1 else rows
 
 
 # Exercise 4: performance without labels
