@@ -62,7 +62,7 @@ OWNERS = {
     "business": "airline desk",
 }
 SIGNS = {  # what breaks upstream shows downstream, so upstream stands first
-    "slow": Sign("infrastructure", True, 0.99, "take the slow replica out, while two others are well"),
+    "slow": Sign("infrastructure", True, 0.99, "take the slow replica out, if two others are well"),
     "unanswered": Sign("infrastructure", True, 0.99, "ask another replica"),
     "silent": Sign("data", False, 0.95, "call the feed's owner"),
     "stale": Sign("data", False, 0.95, "find the delay in the feed"),
@@ -409,6 +409,7 @@ def brief(incidents, *keys: str) -> list:
     def text(value):
         return value.strftime("%H:%M") if hasattr(value, "strftime") else value
 
+    incidents = incidents.to_dict("records") if isinstance(incidents, pd.DataFrame) else incidents
     rows = [tuple(text(incident[key]) for key in keys) for incident in incidents]
     return [row[0] for row in rows] if len(keys) == 1 else rows
 
