@@ -224,7 +224,7 @@ def signs(requests):
 # %% [markdown]
 # ## What a scrape sees
 #
-# A Prometheus server reads our counters over HTTP every few seconds: a *scrape*. Counters only grow, so one looks at
+# A Prometheus server reads our counters over HTTP at short intervals: a *scrape*. Counters only grow, so one looks at
 # differences: `rate(bad_total[1h])`. Times are in seconds.
 
 
@@ -464,8 +464,8 @@ def burn_rate(bad, total, objective=0.99, rules=RULES, least=3):
 pd.DataFrame.from_dict(SIGNS, orient="index").assign(owner=lambda table: table.layer.map(OWNERS))
 
 # %% [markdown]
-# `wrong` and `surprised` are left out: both are near 20 % on a normal day, and such a budget cannot burn six times too
-# fast. No share exceeds 100 %. A cancellation counts at its scheduled departure, when the airline surely knows.
+# `wrong` and `surprised` are left out: even on a normal day they are so high that 14.4 times as much is over 100 %. A
+# cancellation counts at its scheduled departure, when the airline surely knows.
 
 
 # %%
