@@ -20,7 +20,7 @@ ROOMS = {  # what each may import beside itself
     "bootstrap": set(),  # runs before anything is installed
 }
 LARGE = 300  # lines
-LONG = {"bootstrap", "checks.values", "lesson.run", "rehearsal.submissions"}  # single files, and a table of cases
+LONG = {"bootstrap", "checks.values", "lesson.run"}
 
 
 def modules():
