@@ -39,8 +39,7 @@ from grading.environment import ROOT, SOLUTIONS
 from grading.lesson import build, names, source
 from grading.lesson.read import read
 from grading.rehearsal import simulate
-from grading.rehearsal import submissions as catalogue
-from grading.rehearsal.submissions import ROWS, Paper
+from grading.rehearsal.submissions import PORT, ROWS, WIRES, Paper
 
 SECTION, NAME = "04_monitoring", "02_detect_drift"
 LESSON = read(SOLUTIONS / SECTION / f"{NAME}.py")
@@ -219,7 +218,7 @@ class listening:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
     def __enter__(self):
-        self.socket.bind(("127.0.0.1", catalogue.PORT))
+        self.socket.bind(("127.0.0.1", PORT))
         self.socket.listen()
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -454,7 +453,7 @@ def test_every_malformed_report_has_a_verdict():
     exercise = LESSON.exercises[VICTIM]
     facts = [fact for fact, _ in source.facts(exercise.check.source)]
     expected, visible = [(fact, None, 0.5, 1e-3) for fact in facts], dict.fromkeys(facts[:3], "")
-    for wire in catalogue.WIRES:
+    for wire in WIRES:
         wire = json.loads(json.dumps(wire))
         for report in (
             {"facts": [[fact, wire] for fact in facts]},
@@ -490,7 +489,7 @@ def test_the_hidden_part_of_a_report_says_nothing_of_the_visible_one():
 
 
 def test_values_survive_the_journey_or_are_refused():
-    for wire in catalogue.WIRES:
+    for wire in WIRES:
         with contextlib.suppress(ValueError, RecursionError):
             values.encode(values.decode(json.loads(json.dumps(wire))))
 

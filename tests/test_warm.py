@@ -19,9 +19,9 @@ from jupyter_client.manager import KernelManager
 from traitlets.config import Config
 
 from grading.environment import SOLUTIONS
-from grading.kernels import provisioner as warm
+from grading.kernels import finding, measure, provisioner
 
-pytestmark = pytest.mark.skipif(not warm.POSSIBLE, reason="kernels start the usual way on this system")
+pytestmark = pytest.mark.skipif(not finding.POSSIBLE, reason="kernels start the usual way on this system")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,13 +31,13 @@ def folder():
         patch.setenv("XDG_RUNTIME_DIR", name)
         patch.setenv("JUPYTER_PATH", f"{name}/share/jupyter")
         patch.delenv("DAYTWO_WARM", raising=False)
-        patch.setattr(warm, "IMPORTS", 120)  # however busy this machine is
+        patch.setattr(finding, "IMPORTS", 120)  # however busy this machine is
         for kind in ("CONFIG", "DATA", "RUNTIME"):
             patch.setenv(f"JUPYTER_{kind}_DIR", f"{name}/{kind.lower()}")
         patch.setenv("IPYTHONDIR", f"{name}/ipython")
-        warm.install(name)
+        provisioner.install(name)
         yield Path(name)
-        warm.stop()
+        finding.stop()
         nothing_is_left(name)
 
 
@@ -45,7 +45,7 @@ def nothing_is_left(name):
     """No process was started for this folder and lives, and nobody listens in it."""
     within(5, lambda: not processes(name))
     assert not [made for made in psutil.net_connections("unix") if str(made.laddr).startswith(str(name))]
-    assert not list(warm.root().glob("k-*"))
+    assert not list(finding.root().glob("k-*"))
 
 
 def processes(name):
@@ -66,7 +66,7 @@ def within(seconds, true):
 
 
 @contextmanager
-def kernel(name=warm.NAME, config=None, **more):
+def kernel(name=provisioner.NAME, config=None, **more):
     manager = KernelManager(kernel_name=name, config=config or Config())
     manager.start_kernel(**more)
     client = manager.client()
@@ -80,7 +80,7 @@ def kernel(name=warm.NAME, config=None, **more):
 
 
 def is_warm(manager):
-    return isinstance(manager.provisioner.process, warm.Forked)
+    return isinstance(manager.provisioner.process, provisioner.Forked)
 
 
 def ask(client, code, timeout=30):
@@ -94,9 +94,9 @@ def ask(client, code, timeout=30):
 
 def template():
     """The process id of the one template that listens here."""
-    (path,) = warm.root().glob("*/socket")
-    with warm.dial(path.parent) as connection:
-        return warm.pid_of(connection)
+    (path,) = finding.root().glob("*/socket")
+    with finding.dial(path.parent) as connection:
+        return finding.pid_of(connection)
 
 
 # ---- a kernel like any other, only sooner ----
@@ -128,7 +128,7 @@ import pandas
 print([pandas.get_option(f"display.{name}") for name in ("max_columns", "max_rows", "width", "max_colwidth")])
 """
     seen, env = [], dict(os.environ)
-    for minutes in (warm.MINUTES, "off"):
+    for minutes in (finding.MINUTES, "off"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DAYTWO_WARM", minutes)
             with kernel(env=env) as (manager, client):
@@ -174,7 +174,7 @@ def test_restart(now):
 def test_shutdown_lets_a_learner_finish_and_does_not_wait_for_the_disposable(tmp_path):
     goodbye = f"import atexit, time; atexit.register(lambda: (time.sleep(2), open('{tmp_path}/bye', 'w').close()))"
     for disposable in (False, True):
-        manager = KernelManager(kernel_name=warm.NAME, config=Config(WarmProvisioner={"disposable": disposable}))
+        manager = KernelManager(kernel_name=provisioner.NAME, config=Config(WarmProvisioner={"disposable": disposable}))
         manager.start_kernel()
         client = manager.client()
         client.start_channels()
@@ -226,8 +226,8 @@ def test_folder_environment_and_streams_are_those_asked_for(tmp_path):
 
 MANAGER = """
 import sys, time
-from grading.kernels import provisioner as warm
-warm.IMPORTS = 120
+from grading.kernels import finding
+finding.IMPORTS = 120
 from jupyter_client.manager import KernelManager
 manager = KernelManager(kernel_name="daytwo")
 manager.start_kernel()
@@ -261,7 +261,7 @@ def test_killed_template_leaves_its_kernels_alive_and_the_next_start_works():
         with kernel() as (manager, other):
             assert is_warm(manager) and ask(other, "print(2)") == "2\n"
         assert ask(client, "print(3)") == "3\n"
-        warm.stop()
+        finding.stop()
         assert ask(client, "print(4)") == "4\n"
 
 
@@ -298,14 +298,14 @@ sys.modules["river.drift"] = sys.modules["river"]
 def test_unfit_template_makes_kernels_start_as_usual(tmp_path, caplog, name, content, said):
     (tmp_path / name).write_text(content)
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
-    manager = KernelManager(kernel_name=warm.NAME)
+    manager = KernelManager(kernel_name=provisioner.NAME)
     manager.start_kernel(env=env)
     try:
         assert not is_warm(manager) and manager.is_alive()
     finally:
         manager.shutdown_kernel(now=True)
     assert len(lines(caplog)) == 1 and said in lines(caplog)[0]
-    warm.stop()
+    finding.stop()
 
 
 def test_other_settings_or_newer_code_get_a_template_of_their_own():
@@ -316,7 +316,7 @@ def test_other_settings_or_newer_code_get_a_template_of_their_own():
 
     first = born()
     assert born() == first != born(PYTHONHASHSEED="7")
-    file = Path(warm.__file__)
+    file = Path(provisioner.__file__)
     was = file.stat()
     try:
         os.utime(file)
@@ -324,22 +324,22 @@ def test_other_settings_or_newer_code_get_a_template_of_their_own():
         within(2, lambda: not psutil.pid_exists(first))
     finally:
         os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
-    warm.stop()
+    finding.stop()
 
 
 def test_template_ends_when_nobody_asks(monkeypatch, folder):
-    warm.stop()
+    finding.stop()
     monkeypatch.setenv("DAYTWO_WARM", "0.02")  # minutes
     with kernel() as (manager, client):
         assert is_warm(manager)
         time.sleep(2)
-        (path,) = warm.root().glob("*/socket")
+        (path,) = finding.root().glob("*/socket")
         assert ask(client, "print(1)") == "1\n"
     within(5, lambda: not path.exists() and not processes(folder))
 
 
 def test_many_start_at_once_from_one_template():
-    warm.stop()
+    finding.stop()
     code = MANAGER.replace(
         "time.sleep(1000)", "print(os.getppid()); client.stop_channels(); manager.shutdown_kernel(now=True)"
     )
@@ -361,7 +361,7 @@ def test_without_templates_it_is_a_usual_kernel(monkeypatch, caplog):
 
 def test_nbval_gives_the_same_verdicts():
     notebook = SOLUTIONS / "00_start_here.ipynb"
-    usual, instant = (warm.timed(notebook, name) for name in ("python3", warm.NAME))
+    usual, instant = (measure.timed(notebook, name) for name in ("python3", provisioner.NAME))
     assert usual["verdicts"] and usual["verdicts"] == instant["verdicts"], instant["said"]
     assert all(verdict == "PASSED" for _, verdict in usual["verdicts"])
 
@@ -379,8 +379,8 @@ def test_jupyterlab_starts_it_and_runs_code(folder):
     try:
         within(60, lambda: server.poll() is None and answers(f"http://127.0.0.1:{port}/api"))
         specs = api(port, token, "kernelspecs")["kernelspecs"]
-        assert specs[warm.NAME]["spec"]["display_name"] == "Day Two (instant)" and "python3" in specs
-        made = api(port, token, "kernels", {"name": warm.NAME})["id"]
+        assert specs[provisioner.NAME]["spec"]["display_name"] == "Day Two (instant)" and "python3" in specs
+        made = api(port, token, "kernels", {"name": provisioner.NAME})["id"]
         for _ in range(2):
             assert run_over_websocket(websocket, port, token, made) == "42\n"
             api(port, token, f"kernels/{made}/restart", {})
@@ -430,7 +430,7 @@ def run_over_websocket(websocket, port, token, made):
 def test_how_long_a_start_takes(capsys):
     """A measurement, not a promise: until the first answer of a kernel that needs what a lesson imports."""
     seconds = {}
-    for name in (warm.NAME, warm.NAME, "python3"):
+    for name in (provisioner.NAME, provisioner.NAME, "python3"):
         began = time.perf_counter()
         with kernel(name) as (_, client):
             ask(client, "import daytwo, sklearn.ensemble, scipy.stats, matplotlib.pyplot; print(1)", timeout=60)

@@ -22,7 +22,8 @@ from pathlib import Path
 import psutil
 
 from grading.environment import KEPT, ROOT, SOLUTIONS
-from grading.kernels import provisioner as warm
+from grading.kernels.measure import measure
+from grading.kernels.provisioner import install
 from grading.lesson.read import lessons
 from grading.lesson.scaffold import TEMPLATE
 from grading.rehearsal import hosts
@@ -247,8 +248,8 @@ def measured(names, sizes, cores):
     yield ["## Two hosts", "", *spread(SMALL, 100), *spread(LONG, 60)]
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        warm.install()
-        warm.measure(*(str(p.with_suffix(".ipynb")) for p in lessons(*names)))
+        install()
+        measure(*(str(p.with_suffix(".ipynb")) for p in lessons(*names)))
     yield ["## nbval with warm kernels", "", "```", said.getvalue().rstrip(), "```", ""]
     for path in lessons(*names):
         if path.parent != SOLUTIONS:
