@@ -2,7 +2,7 @@
 
 Models are versions of `late`. A *release* is a version of `release`: its source is the model, its tags name what must
 change together (`PARTS`) and the release that it `replaces`. What serves is the release under the alias `champion`:
-one pointer, moved by one transaction. See the lesson 01_pipelines/06_survive_failures.
+one pointer, moved by one transaction. `daytwo.resilience.Releases` moves it.
 """
 
 import contextlib
@@ -139,38 +139,6 @@ def champion(client):
         if error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
             return None
         raise
-
-
-def promote(client, parts):
-    """Let these `PARTS` (texts) serve; the version of the release that does.
-
-    Killed at any moment it leaves the old release or the new one; run again it finishes, and makes nothing twice.
-    """
-    if set(parts) != set(PARTS) or not all(parts.values()):
-        raise ValueError(f"A release names {', '.join(PARTS)}; this one names {parts}.")
-    now = champion(client)
-    if now and now.tags.items() >= parts.items():
-        return now.version
-    tags = parts | ({"replaces": str(now.version)} if now else {})
-    same = [v.version for v in client.search_model_versions(f"name='{RELEASE}'") if v.tags == tags]
-    source = f"models:/{MODEL}/{parts['model']}"
-    version = same[0] if same else client.create_model_version(RELEASE, source, tags=tags).version
-    client.set_registered_model_alias(RELEASE, CHAMPION, str(version))
-    return version
-
-
-def roll_back(client, version):
-    """Take release `version` out of service: what it replaced serves again. What serves afterwards.
-
-    When it does not serve, nothing changes: so a second run, after a kill, does not go one release too far.
-    """
-    now = champion(client)
-    if now is None or now.version != int(version):
-        return now and now.version
-    if "replaces" not in now.tags:
-        raise LookupError(f"Release {version} replaced nothing: there is no way back.")
-    client.set_registered_model_alias(RELEASE, CHAMPION, now.tags["replaces"])
-    return int(now.tags["replaces"])
 
 
 def sweep():
