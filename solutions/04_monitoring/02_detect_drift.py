@@ -391,8 +391,8 @@ for name, frame in {"rows": each_row_a_day, "whole days": cold}.items():
     print(f"split by {name}: {np.mean(areas):.2f} on average, from {min(areas):.2f} to {max(areas):.2f}")
 
 # %% [markdown]
-# Split by rows, the tree finds what is not there: it has seen the hour before and the hour after. Split by whole days
-# it is left with chance, and shows how far chance swings. A threshold belongs beyond that.
+# Split by rows, the tree finds what is not there: it has seen the hours before and after. Split by whole days it is left
+# with chance, and shows how far chance swings. A threshold belongs beyond that.
 
 # %% [markdown]
 # ## Large, or sure?
@@ -729,8 +729,7 @@ plt.show()
 # day, the 8th; without it the normal is higher, and the alarm comes on 23 July. Labels come within hours here, so the
 # wait is for certainty. With loans that default, it is for labels too.
 #
-# *Page–Hinkley* is the same sum with another normal: the mean of all days so far. We start river's on 1 January, and
-# again on 1 April.
+# *Page–Hinkley* is the same sum with another normal: the mean of all days so far. We start river's twice.
 
 # %%
 from river.drift import PageHinkley
@@ -744,8 +743,7 @@ for start in ("2013-01-01", "2013-04-01"):
     print(f"Page–Hinkley from {start}: first alarm {alarms[0] if alarms else None}")
 
 # %% [markdown]
-# Started at the release, it never sounds: what it sees becomes its normal. Give a detector the normal that was
-# promised.
+# Started at the release, it never sounds: what it sees becomes its normal. Tell a detector what normal is.
 
 # %% [markdown]
 # ## From an alarm to an action
