@@ -10,6 +10,7 @@ from .data import weather
 
 WINTER_ENDS = "2013-03-31"  # the model of record was fitted on January to March
 START = "2013-05-01"  # the first day of a `tape`
+SPREAD = 0.05  # nats by which a flight of a `tape` lies below the mean of its day, all but the first
 
 
 # The detectors
@@ -136,14 +137,14 @@ def winter_heat():
 
 
 def two_worlds(reference, current, moved=0.0, seed=0):
-    """Two frames of so many days, eight rows a day; the second's last column lies `moved` higher, else they are alike.
+    """Two frames of so many days, 24 rows a day; the second's last column lies `moved` higher, else they are alike.
 
     Each day has a level of its own in each of three columns, and its rows differ little from it, as hours of a day do.
     """
     rng, frames = np.random.default_rng(seed), []
     for days, start, rise in ((reference, "2013-01-01", 0.0), (current, "2015-01-01", moved)):
-        level = np.repeat(rng.normal([0, 0, rise], 1, size=(days, 3)), 8, axis=0)
-        hours = pd.date_range(start, periods=8 * days, freq="3h", tz="UTC")
+        level = np.repeat(rng.normal([0, 0, rise], 1, size=(days, 3)), 24, axis=0)
+        hours = pd.date_range(start, periods=24 * days, freq="h", tz="UTC")
         frames.append(pd.DataFrame(level + rng.normal(0, 0.1, level.shape), hours, columns=["a", "b", "c"]))
     return tuple(frames)
 
@@ -151,11 +152,14 @@ def two_worlds(reference, current, moved=0.0, seed=0):
 def tape(daily, flights_a_day=1, late_by=0, seed=11):
     """Flights with the excess `daily` of each day from `START`, in no order; their labels come `late_by` days late.
 
-    `flights_a_day` is a number, or one for each day. A missing excess is a flight that never arrived.
+    `flights_a_day` is a number, or one for each day. The first flight of a day is worse than the others, so that its
+    mean is not its median. A missing excess is a day on which no flight arrived.
     """
     departures = pd.date_range(START, periods=len(daily), tz="UTC") + pd.Timedelta("12h")
     flights = pd.DataFrame({"excess": np.asarray(daily, dtype=float), "sched_dep": departures})
     flights = flights.loc[flights.index.repeat(flights_a_day)].reset_index(drop=True)
+    there = flights.groupby("sched_dep").sched_dep.transform("size")
+    flights["excess"] += np.where(flights.duplicated("sched_dep"), -SPREAD, SPREAD * (there - 1))
     landed = flights.sched_dep + pd.Timedelta("3h") + pd.Timedelta(days=late_by)
     flights["known_at"] = landed.where(flights.excess.notna())
     return flights.sample(frac=1, random_state=seed)
