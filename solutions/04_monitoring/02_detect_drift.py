@@ -363,7 +363,8 @@ print("PSI:", {name: measure(cold[name].to_numpy(), joined_wrongly[name].to_nump
 print(f"area of the domain classifier: {tell_apart(cold, joined_wrongly, tree, dice):.2f}")
 
 # %% [markdown]
-# Every column is as it was, so PSI is 0. The classifier sees that damp air no longer goes with a high dew point.
+# Every column is as it was, so PSI is 0. The classifier sees that damp air no longer goes with a dew point
+# near the temperature.
 #
 # How large must an area be to mean something? We call 45 of winter's 90 days, drawn at random, "current": there is
 # nothing to find. To split by rows, we let each row be a day of its own. Guess both areas.
@@ -551,8 +552,8 @@ for month in (6, 7, 9):
 # %% [markdown]
 # ## Exercise 4: watch the loss as labels come in
 #
-# A *CUSUM* (Page, 1954) looks every day. Let $x_t$ be the mean excess of the labels that became known
-# on UTC day $t$. Start at $S = 0$. Each day add what lies above `normal + slack`, and never fall below 0:
+# A *CUSUM* (Page, 1954) looks every day. Let $x_t$ be the mean excess of the labels that became known on UTC day $t$.
+# Start at $S = 0$. Each day add what lies above `normal + slack`, and never fall below 0:
 #
 # $$S_t = \max(0,\; S_{t-1} + x_t - \mathrm{normal} - \mathrm{slack}).$$
 #
@@ -687,8 +688,9 @@ watch = yours("cusum", detect.cusum)
 served = year[~is_winter]
 print("99 % of labels are there within", (served.known_at - served.sched_dep).quantile(0.99).round("min"))
 late = served.assign(known_at=served.known_at + pd.Timedelta("30D"))
-print("alarm:", watch(served, normal).date(), "- with labels 30 days later:", watch(late, normal).date())
-print("alarm, if 8 March is left out of the normal:", watch(served, calm.drop(calm.idxmin()).mean()).date())
+print("alarm:", detect.as_day(watch(served, normal)))
+print("alarm, if each label came 30 days later:", detect.as_day(watch(late, normal)))
+print("alarm, if 8 March is left out of the normal:", detect.as_day(watch(served, calm.drop(calm.idxmin()).mean())))
 
 # %% fold
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(9, 4.6), layout="constrained", sharex=True)
@@ -714,7 +716,8 @@ plt.show()
 # day, the 8th; without it the normal is higher, and the alarm comes on 23 July. Labels come within hours here, so the
 # wait is for certainty. With loans that default, it is for labels too.
 #
-# *Page–Hinkley* is the same sum with another normal: the mean of all days so far. We start river's twice.
+# *Page–Hinkley* is the same sum with another normal: the mean of all days so far. We start river's in January, and
+# again at the release.
 
 # %%
 from river.drift import PageHinkley
@@ -796,6 +799,3 @@ for start, end in (("2013-07-11", "2013-08-01"), ("2013-12-01", "2014-01-01")):
 # sounded on 10 July. It waits for labels and misses cancelled flights. I ask for a rise that is large and sure, count
 # days and not flights, and set thresholds on quiet data. A risen loss trains a challenger, which must win to ship.
 # ### END SOLUTION
-
-# %% [markdown]
-# Next: *Monitor a system*, where drift is one of four layers to watch.
