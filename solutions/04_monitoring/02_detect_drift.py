@@ -545,8 +545,8 @@ for month in (6, 7, 9):
     print(f"month {month} against winter: p = {p:.3f}")
 
 # %% [markdown]
-# The excess of a day says little about the next day's, so here the shuffle is fair. July is hardly chance; September may
-# be. June lies between: the shuffle is less sure than the interval.
+# The excess of a day says little about the next day's, so here the shuffle is fair. July is hardly chance; September
+# may be. June lies between: the shuffle is less sure than the interval.
 
 # %% [markdown]
 # ## Exercise 4: watch the loss as labels come in
