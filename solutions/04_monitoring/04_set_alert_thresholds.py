@@ -55,7 +55,7 @@ apart = hourly.asfreq("h")
 print(f"correlation of an hour with the next: {apart.corr(apart.shift(1)):.2f}")
 
 # %% [markdown]
-# One look in 26 rings, nearly all right of the dashed line or after midnight. Delays have a long upper tail, grow
+# One look in 26 rings. Nearly all ring right of the dashed line or after midnight. Delays have a long upper tail, grow
 # through the day, and each hour resembles the one before. Three sigma knows none of this, nor what the alarm is for.
 
 # %% [markdown]
@@ -67,7 +67,7 @@ print(f"correlation of an hour with the next: {apart.corr(apart.shift(1)):.2f}")
 #
 # $$C = \frac{c_F\,F + c_M\,M}{n}.$$
 #
-# `expected_cost` prices any rule, from two lists of booleans.
+# `expected_cost` prices any rule.
 
 # %%
 alarm, incident = [True, True, False, False], [True, False, True, False]
@@ -77,8 +77,8 @@ print("one false alarm and one miss in four looks:", expected_cost(alarm, incide
 # ## Exercise 1: choose the cheapest threshold
 #
 # Try thresholds on a tape, and return the one whose alarms cost least. `values` and `incident` are arrays with one
-# entry per look. `best_threshold([2, 4, 9, 15], [False, True, False, True])` is 4: one false alarm, at 9, is cheaper
-# than a miss.
+# entry per look. For the values 2, 4, 9, 15 with incidents at 4 and 15 it is 4: one false alarm, at 9, is cheaper than
+# a miss.
 #
 # - An alarm rings at or above the threshold.
 # - Return `np.inf`, which never rings, where that is cheapest.
@@ -218,10 +218,10 @@ edges = prices({f"{t:.1f} minutes": later.delay >= t for t in (low, high)}, late
 print(edges)
 
 # %% [markdown]
-# The curves have their floor near 14 minutes and climb on both sides. Winter's 13.7 minutes cost 0.28 a day, three
-# sigma 1.25. Lower is not safer: it calls crews in for nothing on 149 days. But winter had only 11 bad evenings. Drawn
-# again, its days choose anything from 11 to 20 minutes (the band), and at the upper edge the cost doubles. So state the
-# interval of a threshold.
+# The curves have their floor near 14 minutes and climb on both sides. Winter's 13.7 minutes cost 0.28 a day. Three
+# sigma of `delay`, 46 minutes, costs 1.25. Lower is not safer: it calls crews in for nothing on 149 days. But winter
+# had only 11 bad evenings. Drawn again, its days choose anything from 11 to 20 minutes (the band), and at the upper
+# edge the cost doubles. So state the interval of a threshold.
 #
 # Prices are guesses too. How far do they move the threshold, in hindsight?
 
@@ -249,16 +249,18 @@ for false in ((slow & stuck & ~later.bad).sum(), ((slow | stuck) & ~later.bad).s
     _, one = thresholds.at_equal_false(lambda t: later.waiting >= t, later.waiting, later.bad, false)
     rules[f"waiting, {false} false"] = one
 print(prices(rules, later.bad))
-step = {name: (~rules[name] & later.bad) * 8 + (rules[name] & ~later.bad) for name in ("delay", "either")}
-low, high = thresholds.interval(step["either"] - step["delay"], np.random.default_rng(4))
-print(f"either costs {(step['either'] - step['delay']).mean():.2f} more than delay alone [{low:.2f}, {high:.2f}]")
+paid = {name: (~rule & later.bad) * 8 + (rule & ~later.bad) for name, rule in rules.items()}
+for other in ("delay", "both"):
+    gain = paid[other] - paid["either"]
+    low, high = thresholds.interval(gain, np.random.default_rng(4))
+    print(f"either saves {gain.mean():.2f} a day against {other} [{low:.2f}, {high:.2f}]")
 
 # %% [markdown]
 # At 1 to 8, *either* is cheapest and *both* is dearest. Against *either*, *both* saves 16 false alarms and loses six
-# evenings. So it pays only where a miss costs less than 16/6 = 2.7 crews. And a stricter limit on `waiting` alone, with
-# the same 16 false alarms, misses one evening less. The two signals see the same queue.
+# evenings. So it pays only where a miss costs less than 16/6 = 2.7 crews. And `waiting` alone, with a limit set in
+# hindsight to the same 16 false alarms, is no worse. The two signals see the same queue.
 #
-# We recommend *either*, with a doubt: the interval of its gain over `delay` includes 0.
+# We recommend *either*, with a doubt: the intervals of its gains include 0.
 
 # %% [markdown]
 # ## Exercise 2: wait for confirmation
@@ -266,7 +268,7 @@ print(f"either costs {(step['either'] - step['delay']).mean():.2f} more than del
 # A high look may be a blip. So page when at least `k` of the last `n` looks, this one included, are above the limit (a
 # runs rule, Western Electric, 1956). Each look is 1.0 (above), 0.0 (not) or NaN (missing).
 #
-# Return one boolean per look. `k_of_n([0, 1, 1, 0, 0], 2, 3)` pages at the third and fourth look.
+# Return one boolean per look. For 0, 1, 1, 0, 0, two of three pages at the third and fourth look.
 #
 # - The present look need not be 1 itself.
 # - At the start, `k` ones among fewer than `n` looks are enough.
@@ -413,7 +415,7 @@ for false in (10, 30):
 # Return a Series with the same index: at each look the level *before* that look moves it. Four Mondays at
 # ten o'clock, 10, 20, 40, 0, give NaN, 10, 15, 27.5 with λ = 0.5.
 #
-# - Hours of the week are those of New York's clocks (`"America/New_York"`); the index is UTC.
+# - Hours of the week are those of New York's clocks (`"America/New_York"`).
 # - A missing value moves nothing.
 
 
@@ -505,8 +507,8 @@ def seasonal_baseline(values, smoothing=0.1):
 
 # %% [markdown]
 # Two alarms watch from 5:00 on, April to December: one the delay, one the delay *above* its baseline. Each has one
-# limit for all hours, at 24 false days, as many as three sigma has. Then both watch only until 16:00, each with a limit
-# for that. Guess which finds more bad days in time, before 16:00.
+# limit for all hours, at 24 false days; for the delay that is about three sigma. Then both watch only until 16:00, each
+# with a limit for that. Guess which finds more bad days before 16:00.
 
 # %%
 usual = yours("seasonal_baseline", thresholds.seasonal_baseline)(hourly)
@@ -652,7 +654,7 @@ print(f"by December the marks choose {low:.0f} to {high:.0f} minutes, 95 % inter
 # %% [markdown]
 # ## The answer
 #
-# Here is 14 December. Where would each alarm have rung?
+# Where would each alarm have rung on 14 December?
 
 # %% fold
 clock = hourly.index.tz_convert(NEW_YORK)
@@ -693,10 +695,8 @@ print(f"at 16:00: delay {day.delay:.1f} (limit {limit:.1f}), waiting {day.waitin
 # high. Confirm against blips. Around the clock, know the hour. Count how rare trouble is. Mark silence too.
 #
 # In production, Prometheus rules say how long a condition must hold (`for`), and Alertmanager groups, silences and
-# routes. CloudWatch takes "M out of N" datapoints. It and Datadog detect anomalies against weekly seasons.
-# scikit-learn's `TunedThresholdClassifierCV` tunes a classifier's threshold, also to a cost.
-#
-# Next: *Watch a language model*.
+# routes. CloudWatch takes "M out of N" datapoints. CloudWatch and Datadog detect anomalies against daily and weekly
+# seasons. scikit-learn's `TunedThresholdClassifierCV` tunes a classifier's threshold, also to a cost.
 
 # %% [markdown] say="q28" points=2
 # **Say it.** "Your monitors raise false alarms, or miss what matters. How do you set thresholds?" Answer aloud, then
