@@ -666,7 +666,7 @@ plt.axvspan(17, 22, color="#BBBBBB", alpha=0.4, label="34 % of these flights can
 plt.plot(hour + 0.5, delay, color="#0072B2", marker="o", label="mean delay of the hour")
 plt.plot(hour + 0.5, above, color="#009E73", linestyle="--", label="baseline plus its limit")
 plt.axhline(sigma, color="#D55E00", linestyle=":", label="three sigma")
-for limit_of, name, x in ((above, "baseline rings", -2.5), (np.full(len(delay), sigma), "three sigma rings", -3.5)):
+for limit_of, name, x in ((above, "baseline rings", -2.5), (np.full(len(delay), sigma), "three sigma rings", -2.7)):
     place = np.flatnonzero(delay >= limit_of)[0]
     plt.annotate(
         name, (hour[place] + 0.5, delay[place]), (hour[place] + x, delay[place] + 22), arrowprops={"arrowstyle": "->"}
