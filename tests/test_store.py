@@ -7,21 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from daytwo import features, flights, store, weather
-from daytwo.store import DELAY, WEATHER, get_historical, get_online, materialise, register
+from daytwo.store import DELAY, WEATHER, at, get_historical, get_online, log_of, materialise, questions, register
+from sklearn.metrics import roc_auc_score
 
 from grading.environment import SOLUTIONS
 from grading.lesson.read import read
 
 LESSON = read(SOLUTIONS / "03_features" / "01_build_a_feature_store.py")
-START = pd.Timestamp("2013-03-08 06:00", tz="UTC")
-LONG_AGO = START - pd.Timedelta("99D")
-AIRPORTS = ["EWR", "JFK", "LGA"]
+LONG_AGO, AIRPORTS = at("00:00", 1), ["EWR", "JFK", "LGA"]
 
 
 @pytest.fixture(scope="module")
 def built():
     """The lesson's own answers, by name."""
-    space = {name: getattr(store, name) for name in ("View", "ENTITIES", "TYPES", "RESERVED")}
+    space = {}
     for cell in LESSON.cells:
         if cell.kind == "code":
             imports = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -31,33 +30,8 @@ def built():
     return space
 
 
-def half_hours(numbers):
-    return START + pd.to_timedelta(30 * np.asarray(numbers), unit="min")
-
-
-def drawn(seed, n=60):
-    """A random log full of ties, gaps and late rows, in no order, with some rows of no airport."""
-    dice = np.random.default_rng(seed)
-    events = dice.integers(0, 20, n)
-    log = pd.DataFrame({"origin": dice.choice([*AIRPORTS, None], n), "delay": dice.permutation(n) + 1.0})
-    log["event_time"], log["available_time"] = half_hours(events), half_hours(events + dice.integers(0, 8, n))
-    log.loc[dice.random(n) < 0.1, "delay"] = np.nan
-    return log.assign(origin=log.origin.astype("str"), remark="").sample(frac=1, random_state=seed)
-
-
-def questions(seed, n=50):
-    dice = np.random.default_rng(seed + 1_000)
-    asked = pd.DataFrame({"origin": dice.choice([*AIRPORTS, "BOS", None], n)}, index=dice.integers(0, 9, n))
-    return asked.assign(origin=asked.origin.astype("str"), delay=-1.0, asked_at=half_hours(dice.integers(0, 40, n)))
-
-
-def searched(asked, log, ttl):
-    """The delay for each question, by looking at every row of the log: slow and plain."""
-    rows, found = list(zip(log.event_time, log.available_time, range(len(log)), log.origin, log.delay, strict=True)), []
-    for origin, moment in zip(asked.origin, asked.asked_at, strict=True):
-        may = [row for row in rows if row[3] == origin and row[1] <= moment and row[0] >= moment - ttl]
-        found.append(max(may)[4] if may else np.nan)
-    return found
+def drawn(seed):
+    return store.random_questions(np.random.default_rng(1_000 + seed)), store.random_log(np.random.default_rng(seed))
 
 
 def view(hours):
@@ -66,58 +40,40 @@ def view(hours):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_training_gets_what_a_search_of_every_row_finds(seed):
-    asked, log, short = questions(seed), drawn(seed), view(1 + seed % 5)
-    got = get_historical(asked, log, short)
+    asked, log = drawn(seed)
+    got = get_historical(asked, log, view(1 + seed % 5))
     assert list(got.columns) == ["delay"] and got.index.equals(asked.index)
-    np.testing.assert_array_equal(got.delay, searched(asked, log, short.ttl))
+    np.testing.assert_array_equal(got.delay, store.searched(asked, log, view(1 + seed % 5).ttl))
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_the_library_and_the_lesson_give_the_same(seed, built):
-    asked, log, short = questions(seed), drawn(seed), view(3)
+    (asked, log), short = drawn(seed), view(3)
+    asked = asked.assign(delay=-1.0, event_time=LONG_AGO, remark="")  # columns that neither has anything to do with
+    log = log.assign(asked_at=LONG_AGO, place=0, asked_row=0, remark="")
     pd.testing.assert_frame_equal(get_historical(asked, log, short), built["get_historical"](asked, log, short))
-    windows = [(LONG_AGO, half_hours(9)), (half_hours(9), half_hours(20)), (LONG_AGO, half_hours(12))]
-    tables = [{}, {}]
-    for since, until in windows:
-        tables = [
-            f(t, log, short, since, until) for f, t in zip([materialise, built["materialise"]], tables, strict=True)
-        ]
-    assert repr(tables[0]) == repr(tables[1]) and set(tables[0]) == set(AIRPORTS)
-    online = [f(tables[0], ["BOS", *AIRPORTS, "JFK"], half_hours(21), short) for f in (get_online, built["get_online"])]
+    runs = ["00:00-10:30", "10:30-16:00", "00:00-12:00"]
+    assert store.written(materialise, log, *runs) == store.written(built["materialise"], log, *runs)
+    table = materialise({}, log, DELAY, LONG_AGO, at("16:00"))
+    assert set(table) == set(AIRPORTS)
+    online = [f(table, ["BOS", *AIRPORTS, "JFK"], at("16:30"), short) for f in (get_online, built["get_online"])]
     pd.testing.assert_frame_equal(*online)
     for read_from in (get_online, built["get_online"]):
         with pytest.raises(ValueError, match="EWR"):
-            read_from(tables[0], AIRPORTS, START - pd.Timedelta("1D"), short)
+            read_from(table, AIRPORTS, at("06:00", 7), short)
 
 
 def test_the_registry_and_the_lesson_s_are_the_same(built):
-    dice, registries, became = np.random.default_rng(3), [{}, {}], [[], []]
-    for _ in range(300):
-        one = store.View(
-            dice.choice(["a", "b"]),
-            dice.choice(["origin", "origin", "gate"]),
-            {
-                str(dice.choice(["x", "y", "event_time", "origin"], p=[0.5, 0.3, 0.1, 0.1])): str(
-                    dice.choice(["float", "number"], p=[0.9, 0.1])
-                )
-            },
-            dice.choice(["me", "you", " "], p=[0.7, 0.2, 0.1]),
-            [pd.Timedelta("1h"), pd.Timedelta("2h"), pd.Timedelta(0), 7, None][
-                dice.choice(5, p=[0.4, 0.3, 0.1, 0.1, 0.1])
-            ],
-        )
-        for put, registry, said in zip([register, built["register"]], registries, became, strict=True):
-            try:
-                said.append(put(registry, one))
-            except (ValueError, PermissionError) as refusal:
-                said.append(type(refusal))
-    assert became[0] == became[1] and registries[0] == registries[1]
-    assert {ValueError, PermissionError, 1, 2, 3} <= set(became[0])
+    views = store.random_views(np.random.default_rng(3), 300)
+    became = store.became(register, *views)
+    assert became == store.became(built["register"], *views)
+    assert store.stands(register, *views) == store.stands(built["register"], *views)
+    assert {"refused", 1, 2, 3} <= set(became)
 
 
 @pytest.mark.parametrize(
     "change, word",
-    [({"entity": "gate"}, "entity"), ({"features": {}}, "features"), ({"owner": None}, "owner"), ({"ttl": 7}, "ttl")],
+    [({"entity": "gate"}, "entity"), ({"features": {"x": "number"}}, "features"), ({"ttl": pd.Timedelta(0)}, "ttl")],
 )
 def test_a_refusal_names_the_field_and_changes_nothing(change, word):
     registry = {}
@@ -137,9 +93,8 @@ def test_only_its_owner_changes_a_view_and_no_version_changes():
 
 
 def test_a_planted_future_is_never_used():
-    asked = pd.DataFrame(
-        {"origin": AIRPORTS * 30, "asked_at": START + pd.to_timedelta(np.repeat(range(30), 3), unit="D")}
-    )
+    asked = pd.DataFrame({"origin": AIRPORTS * 30, "asked_at": at("06:00", 1)})
+    asked["asked_at"] += pd.to_timedelta(np.repeat(range(30), 3), unit="D")
     future = asked.rename(columns={"asked_at": "event_time"}).assign(delay=9999.0)
     future["available_time"] = future.event_time + pd.Timedelta("1s")
     log = store.delay_log()
@@ -147,16 +102,28 @@ def test_a_planted_future_is_never_used():
     pd.testing.assert_frame_equal(got, get_historical(asked, log, DELAY))
 
 
+def test_rows_without_an_airport_answer_nobody():
+    log, asked = drawn(5)[1].astype({"origin": "object"}), drawn(5)[0].astype({"origin": "object"})
+    nobody, unknown = log.sample(20, random_state=1).assign(origin=None), asked.assign(origin=None)
+    both = get_historical(pd.concat([asked, unknown]), pd.concat([log, nobody]), DELAY)
+    pd.testing.assert_frame_equal(both[: len(asked)], get_historical(asked, log, DELAY))
+    assert both[len(asked) :].delay.isna().all()
+    assert set(materialise({}, pd.concat([log, nobody]), DELAY, LONG_AGO, at("23:00"))) == set(AIRPORTS)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_any_cut_into_windows_gives_the_same_table_and_runs_again_without_change(seed):
-    log, dice = drawn(seed), np.random.default_rng(seed)
-    cuts = [LONG_AGO, *half_hours(np.sort(dice.choice(25, 4, replace=False))), half_hours(40)]
+    log, dice = drawn(seed)[1], np.random.default_rng(seed)
+    cuts = [
+        LONG_AGO,
+        *(at(f"{hour:02d}:00") for hour in sorted(dice.choice(range(7, 19), 4, replace=False))),
+        at("23:00"),
+    ]
     table = {}
     for window in pairwise(cuts):
         table = materialise(table, log, DELAY, *window)
-    assert repr(dict(sorted(table.items()))) == repr(
-        dict(sorted(materialise({}, log, DELAY, LONG_AGO, cuts[-1]).items()))
-    )
+    once = materialise({}, log, DELAY, LONG_AGO, cuts[-1])
+    assert repr(dict(sorted(table.items()))) == repr(dict(sorted(once.items())))
     again = table
     for i in dice.permutation(5):
         again = materialise(again, log, DELAY, cuts[i], cuts[i + 1])
@@ -165,26 +132,27 @@ def test_any_cut_into_windows_gives_the_same_table_and_runs_again_without_change
 
 def test_serving_reads_what_training_is_given():
     log = store.delay_log()
-    log = log[log.event_time.between(START - pd.Timedelta("1D"), START + pd.Timedelta("2D"))]
+    log = log[log.event_time.between(at("06:00", 7), at("06:00", 10))]
     table, last = {}, LONG_AGO
-    for now in half_hours(np.sort(np.random.default_rng(4).choice(96, 40, replace=False))):
+    for half_hour in np.sort(np.random.default_rng(4).choice(96, 40, replace=False)):
+        now = at("06:00") + half_hour * pd.Timedelta("30min")
         table, last = materialise(table, log, DELAY, last, now), now
         asked = pd.DataFrame({"origin": AIRPORTS, "asked_at": now})
         np.testing.assert_array_equal(get_online(table, AIRPORTS, now, DELAY), get_historical(asked, log, DELAY))
 
 
 def test_a_table_has_no_past():
-    table = materialise({}, drawn(1), DELAY, LONG_AGO, half_hours(40))
+    table = materialise({}, drawn(1)[1], DELAY, LONG_AGO, at("23:00"))
     with pytest.raises(ValueError, match="EWR"):
-        get_online(table, ["BOS", "EWR"], START, DELAY)
-    assert get_online(table, ["BOS"], START, DELAY).delay.isna().all()
+        get_online(table, ["BOS", "EWR"], at("06:00", 7), DELAY)
+    assert get_online(table, ["BOS"], at("06:00", 7), DELAY).delay.isna().all()
 
 
 def test_what_is_given_stays_as_it_is():
-    asked, log, table = questions(2), drawn(2), materialise({}, drawn(3), DELAY, LONG_AGO, half_hours(10))
+    (asked, log), table = drawn(2), materialise({}, drawn(3)[1], DELAY, LONG_AGO, at("11:00"))
     before = asked.copy(), log.copy(), repr(table)
     get_historical(asked, log, DELAY)
-    materialise(table, log, DELAY, LONG_AGO, half_hours(40))
+    materialise(table, log, DELAY, LONG_AGO, at("23:00"))
     pd.testing.assert_frame_equal(asked, before[0])
     pd.testing.assert_frame_equal(log, before[1])
     assert repr(table) == before[2]
@@ -194,7 +162,7 @@ def test_the_weather_is_that_of_the_model_of_record():
     year = flights()
     asked = year.assign(asked_at=year.sched_dep - pd.Timedelta("2h"))
     got = get_historical(asked, store.weather_log(), WEATHER)
-    np.testing.assert_array_equal(got.humid, features(year, weather()).humid)
+    assert store.differing(got.humid, features(year, weather()).humid) == 0
 
 
 def test_delays_are_known_when_the_last_flight_of_the_hour_has_left():
@@ -202,6 +170,49 @@ def test_delays_are_known_when_the_last_flight_of_the_hour_has_left():
     assert (log.available_time >= log.event_time).all() and not log.duplicated(["origin", "event_time"]).any()
     for row in log.sample(50, random_state=0).itertuples():
         hour = year[(year.origin == row.origin) & (year.sched_dep.dt.floor("h") == row.event_time - pd.Timedelta("1h"))]
-        assert np.isclose(row.delay, hour.dep_delay.mean()) and row.available_time == max(
-            hour.dep.max(), row.event_time
-        )
+        last = max(hour.dep.max(), row.event_time)
+        assert np.isclose(row.delay, hour.dep_delay.mean()) and row.available_time == last
+
+
+def test_a_gain_is_that_of_the_mean_monthly_auc():
+    dice = np.random.default_rng(1)
+    asked = pd.DataFrame({"month": dice.integers(4, 7, 900), "day": dice.integers(1, 29, 900)})
+    asked["late"] = dice.random(900) < 0.3
+    before = dice.random(900).round(1)  # with ties
+    after = before + 0.3 * asked.late + 0.1 * dice.normal(size=900)
+    gain, low, high = store.auc_gain(asked, before, after, 500)
+    by_month = asked.assign(before=before, after=after).groupby("month")[["late", "before", "after"]]
+    true = by_month.apply(lambda m: roc_auc_score(m.late, m.after) - roc_auc_score(m.late, m.before)).mean()
+    assert gain == pytest.approx(true) and low < gain < high and low > 0
+    assert store.auc_gain(asked, before, before, 50) == (0, 0, 0)
+
+
+def test_logs_questions_and_tables_in_short():
+    log = log_of("LGA 12:00 12:05 10", "JFK 13:00 13:05 -")
+    assert log.origin.tolist() == ["LGA", "JFK"] and log.event_time[1] == at("13:00")
+    assert log.available_time[0] == at("12:05") and log.delay[0] == 10 and np.isnan(log.delay[1])
+    assert store.written(materialise, log, "00:00-12:30", "12:30-14:00") == ["JFK 13:00 13:05 -", "LGA 12:00 12:05 10"]
+    assert store.written(
+        materialise, log.assign(gates=3), "00:00-12:30", view=DELAY._replace(features={"gates": "int"})
+    ) == ["LGA 12:00 12:05 gates=3"]
+    assert store.table_of("LGA 12:00 12:05 10") == {
+        "LGA": {"event_time": at("12:00"), "available_time": at("12:05"), "delay": 10.0}
+    }
+    asked = questions("12:04", "9 12:04:01", "JFK 11:00", "EWR 9 10:00", index=[3, 3, 1, 0])
+    assert asked.origin.tolist() == ["LGA", "LGA", "JFK", "EWR"] and asked.index.tolist() == [3, 3, 1, 0]
+    assert asked.asked_at.tolist() == [at("12:04"), at("12:04:01", 9), at("11:00"), at("10:00", 9)]
+
+
+def test_a_search_finds_the_newest_that_is_known_and_alive():
+    log = log_of("LGA 12:00 12:40 15", "LGA 12:00 12:05 10", "LGA 11:00 12:50 99", "JFK 12:00 12:05 50")
+    asked = questions("12:04", "12:39", "12:40", "13:00", "15:00", "15:01", "JFK 12:05", "BOS 12:05")
+    found = store.searched(asked, log, pd.Timedelta("3h"))
+    assert store.differing(found, [np.nan, 10, 15, 15, 15, np.nan, 50, np.nan]) == 0
+    assert store.differing([1, np.nan, 2, np.nan], [1, np.nan, 3, 4]) == 2
+
+
+def test_random_logs_are_full_of_what_goes_wrong_and_free_of_what_never_comes():
+    logs = [store.random_log(np.random.default_rng(seed)) for seed in range(8)]
+    for log in logs:
+        assert not log.duplicated(["origin", *store.TIMES]).any() and (log.available_time >= log.event_time).all()
+        assert log.duplicated(["origin", "event_time"]).any() and log.delay.isna().any()
