@@ -195,6 +195,10 @@ def test_logs_questions_and_tables_in_short():
     assert store.written(
         materialise, log.assign(gates=3), "00:00-12:30", view=DELAY._replace(features={"gates": "int"})
     ) == ["LGA 12:00 12:05 gates=3"]
+    assert store.written(lambda *_: None, log, "00:00-12:30") is None
+    assert store.written(lambda *_: {"LGA": {"gate": "B", "delay": 1}}, log, "00:00-12:30") == [
+        "LGA no event_time no available_time gate=B 1"
+    ]
     assert store.table_of("LGA 12:00 12:05 10") == {
         "LGA": {"event_time": at("12:00"), "available_time": at("12:05"), "delay": 10.0}
     }

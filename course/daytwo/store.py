@@ -10,6 +10,7 @@ has `register`, `get_historical`, `materialise` and `get_online` built; what sta
 """
 
 import contextlib
+from numbers import Number
 from typing import NamedTuple
 
 import numpy as np
@@ -233,17 +234,25 @@ def random_views(dice: np.random.Generator, n: int = 60) -> list[View]:
 
 
 def written(materialise, log: pd.DataFrame, *runs: str, view: View = DELAY) -> list[str]:
-    """The table after each run in turn ("00:00-12:30": since and until on 8 March), its rows as `log_of` reads them."""
+    """The table after each run in turn ("00:00-12:30": since and until on 8 March), its rows as `log_of` reads them.
+
+    What a run returns that is not a table of rows comes back as it is.
+    """
     table = {}
     for run in runs:
         table = materialise(table, log, view, *(at(clock) for clock in run.split("-")))
+        if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
+            return table
     return [f"{key} {_told(dict(row))}" for key, row in sorted(table.items())]
 
 
 def _told(row: dict) -> str:
     """A row of a table in short: its two times, the delay, then whatever else it holds by name."""
     times = [f"{row.pop(name):%H:%M}" if name in row else f"no {name}" for name in TIMES]
-    values = {name: "-" if pd.isna(value) else f"{value:g}" for name, value in row.items()}
+    values = {
+        name: "-" if pd.isna(value) else f"{value:g}" if isinstance(value, Number) else str(value)
+        for name, value in row.items()
+    }
     return " ".join([*times, *(value if name == "delay" else f"{name}={value}" for name, value in values.items())])
 
 

@@ -829,9 +829,9 @@ plt.show()
 # %% [markdown]
 # In production, people use Feast or the stores of Databricks, Vertex AI and SageMaker. All offer a registry, a
 # point-in-time join and an online table. Ask which time the join compares. Feast, as of version 0.66, compares its
-# event timestamp; the created timestamp only breaks ties. Put the availability there, and you get what DuckDB gave: no
-# leak, sometimes an old value. With the event time, the join leaks, and `materialize` loses rows that come late. The
-# online read ignores the time to live. Your rules are stricter.
+# event timestamp; the created timestamp only breaks ties. Put the availability there, and you get about what DuckDB
+# gave: no leak, sometimes an old value. With the event time, the join leaks, and `materialize` loses rows that come
+# late. The online read ignores the time to live. Your rules are stricter.
 
 # %% [markdown] say="q19" points=2
 # **Say it.** "What is a feature store for, and what does it take to build one?" Answer aloud, then write down the
