@@ -2,7 +2,7 @@
 # # Tell drifts apart
 #
 # The airline desk's model was trained on January to March of 2013. It says how likely a flight is to arrive more than
-# 15 minutes late. Later that year four people phone: the model is off.
+# 15 minutes late. Later that year four people phone.
 #
 # - May, the data team: "Temperatures look nothing like winter's."
 # - July, the gate crews: "Evenings are far worse than it says, mornings are fine."
@@ -26,8 +26,7 @@ from daytwo.drifts import KINDS
 from grading import at_least, check, class_seed, yours
 
 # %% [markdown]
-# `p_late` is what the model says. `late` is missing where a flight never arrived. The model reads humidity, and it does
-# not read temperature.
+# `p_late` is what the model says. `late` is missing where a flight never arrived.
 
 # %%
 year = flights()
@@ -36,6 +35,7 @@ is_winter = year.month <= 3
 model = train(known[is_winter], year.late[is_winter])
 year["p_late"], year["humid"] = predict(model, known), known.humid
 year["day_of"] = pd.to_datetime(year[["year", "month", "day"]])  # New York's date of departure
+# Humidity is one of the model's inputs; temperature is not.
 year = year.merge(weather()[["origin", "time_hour", "temp"]], on=["origin", "time_hour"], how="left")
 arrived, winter = year[year.late.notna()], year[is_winter]
 
@@ -234,7 +234,7 @@ plt.show()
 # on ECE.
 #
 # The *reliability diagram* shows each tenth. July lies above the dashed line throughout, September below. So ECE equals
-# the size of the bias, and only the sign tells them apart. Look elsewhere.
+# the size of the bias, and only the sign tells them apart.
 
 # %% [markdown]
 # ## Exercise 2: look at slices, with an honest error bar
@@ -550,13 +550,11 @@ print(pd.DataFrame(rows, index=["share found", "share late", "misfit"]).T.round(
 # %% [markdown]
 # ## Name five kinds by four signals
 #
-# | kind | what has happened |
-# | --- | --- |
-# | `"data drift"` (covariate shift) | other inputs; flights with given inputs are late as often as before |
-# | `"prior shift"` (label shift) | another share of late flights; all odds move by one factor |
-# | `"concept drift"` | flights with given inputs are late more or less often, not by one factor |
-# | `"pipeline bug"` | many values of an input are missing or impossible |
-# | `"nothing"` | none of these |
+# - `"data drift"` (covariate shift): other inputs; flights with given inputs are late as often as before.
+# - `"prior shift"` (label shift): another share of late flights; all odds move by one factor.
+# - `"concept drift"`: flights with given inputs are late more or less often, not by one factor.
+# - `"pipeline bug"`: many values of an input are missing or impossible.
+# - `"nothing"`: none of these.
 #
 # Four signals:
 #
@@ -813,8 +811,7 @@ plt.show()
 #   not strictly).
 # - October: repair the feed, not the model (*pipeline bug*). Its level is no further off than winter's weeks.
 #
-# Real months are mixtures. Ask in this order: is the data possible, is the model wrong anywhere, does one factor repair
-# it, and only then whether inputs have moved.
+# So ask in this order: is the data possible, is the model wrong anywhere, does one factor repair it, have inputs moved?
 #
 # In production, Evidently and NannyML report drift beside performance as labels arrive. scikit-learn's
 # `CalibrationDisplay` draws reliability diagrams, Fairlearn's `MetricFrame` computes metrics by slice, and pandera or
