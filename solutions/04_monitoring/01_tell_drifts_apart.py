@@ -801,8 +801,8 @@ axes[0].set_ylabel("share, distance or gap")
 plt.show()
 
 # %% [markdown]
-# - May: nothing. Humidity moved further than in any winter month (*data drift*). The level is right to 2 points, by hour
-#   to 7, and no remedy pays.
+# - May: nothing. Humidity moved further than in any winter month (*data drift*). The level is right to 2 points, by
+#   hour to 7, and no remedy pays.
 # - July: a new model. The level is 10 points too low. One factor leaves 12 by hour, in winter's months at most 4
 #   (*concept drift*).
 # - September: the level. It is 8 points too high, and nothing unusual is left (*prior shift*, though the misfit says:
