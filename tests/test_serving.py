@@ -1,10 +1,8 @@
-"""A served model answers for real, ends with its process, and its cache and batches do what the lesson's answers do."""
+"""A served model answers for real, and ends with its process."""
 
 import asyncio
 import contextlib
-import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -14,12 +12,8 @@ import threading
 import time
 
 import pytest
-from daytwo.serving import MicroBatcher, PredictionCache, percentile, running
+from daytwo.serving import running
 from fastapi import FastAPI
-
-from grading.lesson import read as lesson
-
-LESSON = "02_serving/02_answer_fast"
 
 
 def counting():
@@ -38,14 +32,6 @@ def can_connect(port):
     with socket.socket() as s:
         s.settimeout(2)
         return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-def answer(name, **extra):
-    """What the lesson's own answer to an exercise defines."""
-    (path,) = lesson.lessons(LESSON)
-    names = {"__name__": "lesson", **extra}
-    exec(lesson.read(path).exercises[name].answer.source, names)
-    return names
 
 
 def test_server_answers_and_what_it_counts_can_be_read():
@@ -195,81 +181,3 @@ def test_a_forked_process_serves():
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=True
     )
     assert run.stdout.split() == ["200", "0"]
-
-
-def test_batches_are_those_of_the_lesson_and_of_a_clock_that_ticks():
-    theirs = answer("MicroBatcher")["MicroBatcher"]
-    dice = random.Random(2)
-    for _ in range(60):
-        size, wait = dice.randint(1, 5), dice.randint(0, 12)
-        times = sorted(dice.randint(0, 60) for _ in range(30))
-        got = []
-        for batcher in (MicroBatcher(size, wait), theirs(size, wait)):
-            left = [batch for i, t in enumerate(times) for batch in batcher.add(t, i)]
-            got.append(left + batcher.tick(1_000))
-        expected, waiting = [], []
-        for t in range(100):
-            if waiting and t == times[waiting[0]] + wait:
-                expected.append((t, waiting))
-                waiting = []
-            for i in [i for i, when in enumerate(times) if when == t]:
-                waiting.append(i)
-                if len(waiting) == size or wait == 0:
-                    expected.append((t, waiting))
-                    waiting = []
-        assert [(t, list(b)) for t, b in got[0]] == expected
-        assert [(t, list(b)) for t, b in got[1]] == expected
-
-
-def test_a_batch_says_when_it_is_due():
-    batcher = MicroBatcher(3, 10)
-    assert batcher.due is None
-    batcher.add(5, "a")
-    batcher.add(9, "b")
-    assert batcher.due == 15
-    assert batcher.tick(15) == [(15, ["a", "b"])] and batcher.due is None
-
-
-def test_cache_is_that_of_the_lesson_and_of_a_plain_list():
-    theirs = answer("PredictionCache")["PredictionCache"]
-    dice, now = random.Random(3), [0]
-    ours, lessons, log = (make(20, lambda: now[0], 6) for make in (PredictionCache, theirs, lambda *_: []))
-    for step in range(5_000):
-        now[0] += dice.randint(0, 4)
-        features = {"origin": dice.choice("JL"), "humid": dice.choice([float("nan"), 60, 61.0])}
-        if dice.random() < 0.5:
-            features = dict(reversed(features.items()))
-        key, version = (
-            str(sorted((k, str(float(v)) if k == "humid" else v) for k, v in features.items())),
-            dice.choice("ab"),
-        )
-        if dice.random() < 0.3:
-            for cache in (ours, lessons):
-                cache.put(features, version, step)
-            log[:] = [entry for entry in log if entry[:2] != (key, version)] + [(key, version, now[0], step)]
-            del log[:-6]
-        found = [p for k, v, t, p in log if (k, v) == (key, version) and now[0] - t < 20]
-        assert ours.get(features, version) == lessons.get(features, version) == (found[0] if found else None)
-        assert len(ours) <= 6
-
-
-def test_cache_tells_text_from_numbers_and_keeps_a_zero():
-    cache = PredictionCache(10, lambda: 0)
-    cache.put({"hour": 7}, "1", 0.0)
-    assert cache.get({"hour": 7.0}, "1") == 0.0
-    assert cache.get({"hour": "7"}, "1") is None and cache.get({"hour": 7}, "2") is None
-
-
-def test_percentile_is_that_of_the_lesson_and_of_all_samples():
-    theirs = answer("percentile")["percentile"]
-    dice = random.Random(4)
-    for _ in range(200):
-        replicas = [
-            {dice.choice([5, 10, 20, 50, float("inf")]): dice.randint(0, 30) for _ in range(4)}
-            for _ in range(dice.randint(1, 4))
-        ]
-        q = dice.choice([1, 25, 50, 90, 95, 99, 100])
-        samples = sorted(ms for replica in replicas for ms, n in replica.items() for _ in range(n))
-        expected = samples[-(-q * len(samples) // 100) - 1] if samples else None
-        assert percentile(replicas, q) == theirs(replicas, q) == expected
-    assert json.dumps(percentile([], 99)) == "null"
