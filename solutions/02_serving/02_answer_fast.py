@@ -670,15 +670,11 @@ class PredictionCache:
 # %% check="PredictionCache" points=4
 # `story` returns what the gets return: (second, features, version, p) is a put, (second, features, version) a get.
 out, turned, back = {"from": "JFK", "to": "SFO"}, {"to": "SFO", "from": "JFK"}, {"from": "SFO", "to": "JFK"}
-renamed, hole, other, none = {"from": "JFK", "via": "SFO"}, *[out | {"humid": x} for x in (-np.nan, float("nan"), None)]
+via, hole, other, none = {"from": "JFK", "via": "SFO"}, *[out | {"humid": x} for x in (-np.nan, float("nan"), None)]
 # Keep the answer and the time that `clock()` gives under a hashable key; return it as it is, 0 too.
 check("An answer of 0 is found", story(PredictionCache, (0, out, "v1", 0.0), (5, out, "v1")), [0.0])
 # Put names and values of all features into the key, exactly as they are.
-check(
-    "Neither the way back, nor the same values under other names",
-    story(PredictionCache, (0, out, "v1", 0.25), (5, back, "v1"), (5, renamed, "v1"), (5, out, "v1")),
-    [None, None, 0.25],
-)
+check("From SFO, or via SFO", story(PredictionCache, (0, out, "v1", 0.5), (5, back, "v1"), (5, via, "v1")), [None] * 2)
 # Make the key independent of the order of the names: sort them, or use a frozenset of the items.
 check("Named in another order", story(PredictionCache, (0, out, "v1", 0.5), (5, turned, "v1")), [0.5])
 # Put the version into the key, and keep the answers of both versions.
@@ -695,17 +691,17 @@ check(
 )
 # Ask `clock()` at each call, and compare the age of the answer with `ttl`.
 check("Put at 0, asked at 61", story(PredictionCache, (0, out, "v1", 0.5), (61, out, "v1")), [None])
-# Count from the put: a get changes nothing.
-check("A get at 40", story(PredictionCache, (0, out, "v1", 0.5), (40, out, "v1"), (61, out, "v1")), [0.5, None])
+# Count from the newest put and return its answer; a get changes nothing.
+check(
+    "Asked at 30, put again at 35, asked at 61 and at 99",
+    story(
+        PredictionCache, (0, out, "v1", 0.5), (30, out, "v1"), (35, out, "v1", 0.2), (61, out, "v1"), (99, out, "v1")
+    ),
+    [0.5, 0.2, None],
+)
 # Drop an old answer whenever there is one too many, and keep the newest.
 check("Room for 3, 20 are put: are more kept, and is the newest?", held(PredictionCache, 3, 20), [False, True])
 ### BEGIN HIDDEN TESTS
-# Let a new put replace the answer and its time.
-check(
-    "Put at 0 and again at 50, asked at 100",
-    story(PredictionCache, (0, out, "v1", 0.25), (50, out, "v1", 0.5), (100, out, "v1")),
-    [0.5],
-)
 seed = class_seed("PredictionCache")
 tonight = known.loc[evening.index].drop_duplicates()[:40].to_dict("records")
 ### BEGIN EXPECTED
