@@ -132,9 +132,11 @@ def _short(value, width=300):
         return f"a {value.__name__}"
     if isinstance(value, BaseException):
         return f"a {type(value).__name__} that says “{value}”"
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool):
         return str(value)
-    if isinstance(value, float | np.floating):
+    if isinstance(value, float):
         text = f"{value:.6g}"
         return "0" if text == "-0" else text
     if isinstance(value, pd.DataFrame | pd.Series):

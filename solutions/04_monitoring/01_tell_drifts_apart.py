@@ -157,7 +157,7 @@ check(
     tolerance=0.03,
 )
 # Take the absolute gap of every bin.
-check("September", calibration(*september), (0.07821, 0.07821), tolerance=0.02)
+check("The error and the bias of September", calibration(*september), (0.07821, 0.07821), tolerance=0.02)
 ### END HIDDEN TESTS
 
 
