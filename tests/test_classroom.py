@@ -5,19 +5,18 @@ import html
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
 from nbgrader.utils import notebook_hash
+from schools import Nurse
 
 from grading.environment import COURSE, ROOT, SOLUTIONS
 from grading.lesson.read import read
 
 SECTION = "04_monitoring"
-NAME = "02_detect_drift"
+NAME = "04_set_alert_thresholds"  # the lightest of its section
 LESSON = read(SOLUTIONS / SECTION / f"{NAME}.py")
 STUDENTS = {  # one who knows, one who tried, and one who did not
     "ada": lambda e: e.answer.source,
@@ -45,12 +44,20 @@ def classroom(tmp_path_factory):
     shutil.copy(ROOT / "nbgrader_config.py", here)
     (here / "penalty.py").write_text(PENALTY)
 
-    def nbgrader(*words):
-        command, env = [sys.executable, "-m", "nbgrader", *words], {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-        run = subprocess.run(command, cwd=here, capture_output=True, text=True, env=os.environ | env, timeout=300)
-        assert run.returncode == 0, run.stderr[-3000:]
-        return run.stderr
+    nurse = Nurse(here)
 
+    def nbgrader(*words):
+        return nurse.run("nbgrader", *words, PATH="/usr/bin:/bin")
+
+    try:
+        graded(here, nbgrader)
+    finally:
+        nurse.end()
+    return here
+
+
+def graded(here, nbgrader):
+    """What a teacher does in a term."""
     nbgrader("generate_assignment", SECTION, "--create", "--force")
     with sqlite3.connect(here / "classroom/gradebook.db") as book:
         book.execute("update assignment set duedate = ?", [DUE])
@@ -77,7 +84,6 @@ def classroom(tmp_path_factory):
     (here / "exchange").chmod(0o777)
     (here / "told").write_text(nbgrader("release_feedback", SECTION, f"--Exchange.root={here}/exchange"))
     nbgrader("export")
-    return here
 
 
 def test_the_release_is_byte_for_byte_what_nbgrader_releases(classroom):
@@ -102,8 +108,9 @@ def test_every_mark_is_the_one_it_deserves(classroom, student, share):
 
 def test_feedback_tells_the_hint_and_the_blank(classroom):
     page = {s: (classroom / "classroom/feedback" / s / SECTION / f"{NAME}.html").read_text() for s in STUDENTS}
+    page = {student: html.unescape(text) for student, text in page.items()}
     for exercise in LESSON.exercises.values():
-        assert html.escape(exercise.mistakes[0].hint) in page["bob"]
+        assert exercise.mistakes[0].hint in page["bob"]
     assert page["eve"].count("Not attempted yet") >= len(LESSON.exercises)
     assert "Traceback (most recent" not in "".join(page.values())
 

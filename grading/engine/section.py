@@ -60,8 +60,8 @@ class Engine:
                 todo.append((folder, raw))
             self.tell(at + 1 - len(todo), len(folders), started)
         if todo:
-            jobs, first = jobs or os.cpu_count() or 1, next((c.leading for c in self.courses.values()), [])
-            start = workers.cluster(address) if address else workers.threads(jobs, first)
+            jobs = jobs or os.cpu_count() or 1
+            start = workers.cluster(address) if address else workers.threads(jobs)
             with start as work, Book(self.coursedir) as self.book:
                 self.book.prepare(self.section, self.courses)
                 self.run(todo, *work, 200 if address else 16 * jobs, len(folders), started)
@@ -72,7 +72,7 @@ class Engine:
         if self.progress:
             self.progress(done, total, started)
 
-    def run(self, todo, submit, wait, batch, total, started):
+    def run(self, todo, submit, wait, warm, batch, total, started):
         """Keep the workers busy, and write whoever is complete; memory holds a batch of students at a time.
 
         Within a batch it goes lesson by lesson: a worker has one warm template, and another lesson needs another.
@@ -85,6 +85,8 @@ class Engine:
                     for folder, raw in some:
                         with self.minding(folder.parent.name):
                             queue += self.begin(folder, raw)
+                        if queue:
+                            warm(queue[0][0])
                     for prefix, job, *known in sorted(queue, key=lambda entry: entry[3]):
                         waiting[submit(prefix, job)] = known
                 else:

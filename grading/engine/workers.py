@@ -91,10 +91,10 @@ def job(cells, checks, files, limits, sandbox, number):
 
 
 @contextlib.contextmanager
-def threads(count, prefix):
-    """(submit, wait): start `execute` in one of `count` threads with templates of their own; futures, some done.
+def threads(count):
+    """(submit, wait, warm): start `execute` in one of `count` threads with templates of their own; futures, some done.
 
-    The template for `prefix` starts at once, while whoever submits is still reading what was handed in.
+    `warm(prefix)` starts the first template at once, while whoever submits is still reading what was handed in.
     """
     from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
@@ -106,7 +106,9 @@ def threads(count, prefix):
         finally:
             started.extend(t for t in _own.__dict__.get("templates", {}).values() if t not in started)
 
-    def stock():
+    begun = []
+
+    def stock(prefix):
         with _turn:
             _stock(tuple(prefix), count)
 
@@ -117,8 +119,11 @@ def threads(count, prefix):
     try:
         with ThreadPoolExecutor(count) as pool:
             try:
-                pool.submit(stock)
-                yield lambda *job: pool.submit(one, *job), lambda futures: wait(futures, None, FIRST_COMPLETED).done
+                yield (
+                    lambda *job: pool.submit(one, *job),
+                    lambda futures: wait(futures, None, FIRST_COMPLETED).done,
+                    lambda prefix: begun or begun.append(pool.submit(stock, prefix)),
+                )
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
                 end()
@@ -144,4 +149,5 @@ def cluster(address):
         yield (
             lambda *job: client.submit(execute, *job, pure=False),
             lambda futures: wait(list(futures), return_when="FIRST_COMPLETED").done,
+            lambda prefix: None,
         )
