@@ -117,4 +117,6 @@ def first_process(job, files, folder, limits, channel, made):
         os._exit(0)
 
 
-ENVIRONMENT = plain_environment(LANG="C.UTF-8", LOGNAME="student", PYTHONUTF8="1", TMPDIR="/tmp", USER="student")
+ENVIRONMENT = plain_environment(
+    DAYTWO_GRADED="1", LANG="C.UTF-8", LOGNAME="student", PYTHONUTF8="1", TMPDIR="/tmp", USER="student"
+)

@@ -9,6 +9,7 @@ import builtins
 import contextlib
 import functools
 import linecache
+import os
 import sys
 import warnings
 
@@ -24,7 +25,8 @@ def yours(name, course):
     from grading.checks.values import raised_by
 
     own = OWN.get(name) if facts.report is None else None
-    print(f"{name}: yours, its check has passed." if own else f"{name}: the course's, until the check of yours passes.")
+    graded = "as always when it is graded" if os.environ.get("DAYTWO_GRADED") else "until the check of yours passes"
+    print(f"{name}: yours, its check has passed." if own else f"{name}: the course's, {graded}.")
     if own is None or isinstance(own, type):
         return own or course
 
