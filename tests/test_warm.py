@@ -57,6 +57,11 @@ def processes(name):
     return found
 
 
+def lives(pid):
+    """Whether a process runs: on a busy machine whoever inherits it may take leave of it late."""
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
 def within(seconds, true):
     """Wait until something is true."""
     deadline = time.monotonic() + seconds
@@ -251,7 +256,7 @@ def test_kernel_dies_when_its_manager_is_killed(cell):
     manager.kill()
     manager.wait()
     manager.stdout.close()
-    within(2, lambda: not any(map(psutil.pid_exists, pids)))
+    within(10, lambda: not any(map(lives, pids)))
 
 
 def test_killed_template_leaves_its_kernels_alive_and_the_next_start_works():
@@ -261,8 +266,6 @@ def test_killed_template_leaves_its_kernels_alive_and_the_next_start_works():
         with kernel() as (manager, other):
             assert is_warm(manager) and ask(other, "print(2)") == "2\n"
         assert ask(client, "print(3)") == "3\n"
-        finding.stop()
-        assert ask(client, "print(4)") == "4\n"
 
 
 def test_deaf_template_is_replaced_by_a_usual_start(caplog):
@@ -298,14 +301,15 @@ sys.modules["river.drift"] = sys.modules["river"]
 def test_unfit_template_makes_kernels_start_as_usual(tmp_path, caplog, name, content, said):
     (tmp_path / name).write_text(content)
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
-    manager = KernelManager(kernel_name=provisioner.NAME)
+    manager, before = KernelManager(kernel_name=provisioner.NAME), set(finding.root().iterdir())
     manager.start_kernel(env=env)
     try:
         assert not is_warm(manager) and manager.is_alive()
     finally:
         manager.shutdown_kernel(now=True)
     assert len(lines(caplog)) == 1 and said in lines(caplog)[0]
-    finding.stop()
+    for folder in set(finding.root().iterdir()) - before:  # the template of the others stays
+        finding.end(folder)
 
 
 def test_other_settings_or_newer_code_get_a_template_of_their_own():
@@ -320,11 +324,13 @@ def test_other_settings_or_newer_code_get_a_template_of_their_own():
     was = file.stat()
     try:
         os.utime(file)
-        assert born() != first
-        within(2, lambda: not psutil.pid_exists(first))
+        with kernel() as (manager, client):
+            assert is_warm(manager) and int(ask(client, "import os; print(os.getppid())")) != first
+            within(10, lambda: not lives(first))
+            finding.stop()
+            assert ask(client, "print(4)") == "4\n"  # kernels outlive their template
     finally:
         os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
-    finding.stop()
 
 
 def test_template_ends_when_nobody_asks(monkeypatch, folder):
@@ -425,15 +431,3 @@ def run_over_websocket(websocket, port, token, made):
             message = json.loads(wire.recv())
             if message["msg_type"] == "stream" and message["parent_header"].get("msg_id") == header["msg_id"]:
                 return message["content"]["text"]
-
-
-def test_how_long_a_start_takes(capsys):
-    """A measurement, not a promise: until the first answer of a kernel that needs what a lesson imports."""
-    seconds = {}
-    for name in (provisioner.NAME, provisioner.NAME, "python3"):
-        began = time.perf_counter()
-        with kernel(name) as (_, client):
-            ask(client, "import daytwo, sklearn.ensemble, scipy.stats, matplotlib.pyplot; print(1)", timeout=60)
-            seconds[name] = time.perf_counter() - began
-    with capsys.disabled():
-        print("\nstart and imports:", ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items()))
