@@ -1,7 +1,5 @@
 """The course's measures of drift say what the lesson's answers say, and its made-up flights are what they are called."""
 
-import ast
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,19 +10,6 @@ from grading.environment import SOLUTIONS
 from grading.lesson.read import read
 
 LESSON = read(SOLUTIONS / "04_monitoring" / "01_tell_drifts_apart.py")
-
-
-@pytest.fixture(scope="module")
-def built():
-    """The lesson's own answers, by name."""
-    space = {}
-    for cell in LESSON.cells:
-        if cell.kind == "code":
-            imports = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(imports, []), str(LESSON.path), "exec"), space)
-    for exercise in LESSON.exercises.values():
-        exec(exercise.answer.source, space)
-    return space
 
 
 def some_flights(dice, n=3_000):

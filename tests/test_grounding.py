@@ -1,6 +1,5 @@
 """The course's checks of answers say what the lesson's answers say, and its labels are about what was recorded."""
 
-import ast
 import hashlib
 
 import numpy as np
@@ -15,19 +14,6 @@ from grading.lesson.read import read
 LESSON = read(SOLUTIONS / "04_monitoring" / "05_watch_a_language_model.py")
 READ, TEXTS = answers(), runbooks().set_index("id").text.to_dict()
 PAIRS = [(row.question, row.answer, TEXTS[row.document]) for row in READ.itertuples()]
-
-
-@pytest.fixture(scope="module")
-def built():
-    """The lesson's own answers, by name."""
-    space = {}
-    for cell in LESSON.cells:
-        if cell.kind == "code":
-            imports = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(imports, []), str(LESSON.path), "exec"), space)
-    for exercise in LESSON.exercises.values():
-        exec(exercise.answer.source, space)
-    return space
 
 
 def test_the_lesson_and_the_course_say_the_same_of_every_recorded_answer(built):

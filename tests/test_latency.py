@@ -1,6 +1,5 @@
 """The course's batcher, cache, percentile and quantiser do what the lesson's answers do; its simulations add up."""
 
-import ast
 import random
 import threading
 
@@ -12,19 +11,6 @@ from grading.environment import SOLUTIONS
 from grading.lesson.read import read
 
 LESSON = read(SOLUTIONS / "02_serving" / "02_answer_fast.py")
-
-
-@pytest.fixture(scope="module")
-def built():
-    """The lesson's own answers, by name."""
-    space = {}
-    for cell in LESSON.cells:
-        if cell.kind == "code":
-            imports = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(imports, []), str(LESSON.path), "exec"), space)
-    for exercise in LESSON.exercises.values():
-        exec(exercise.answer.source, space)
-    return space
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The feature store knows what was known, serves what it trains on, and says the same as the lesson that builds it."""
 
-import ast
 from itertools import pairwise
 
 import numpy as np
@@ -15,19 +14,6 @@ from grading.lesson.read import read
 
 LESSON = read(SOLUTIONS / "03_features" / "01_build_a_feature_store.py")
 LONG_AGO, AIRPORTS = at("00:00", 1), ["EWR", "JFK", "LGA"]
-
-
-@pytest.fixture(scope="module")
-def built():
-    """The lesson's own answers, by name."""
-    space = {}
-    for cell in LESSON.cells:
-        if cell.kind == "code":
-            imports = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(imports, []), str(LESSON.path), "exec"), space)
-    for exercise in LESSON.exercises.values():
-        exec(exercise.answer.source, space)
-    return space
 
 
 def drawn(seed):

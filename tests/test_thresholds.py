@@ -1,7 +1,5 @@
 """The course's alarms say what the lesson's answers say, and its tapes and comparisons are what they say."""
 
-import ast
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,19 +9,6 @@ from grading.environment import SOLUTIONS
 from grading.lesson.read import read
 
 LESSON = read(SOLUTIONS / "04_monitoring" / "04_set_alert_thresholds.py")
-
-
-@pytest.fixture(scope="module")
-def built():
-    """The lesson's own answers, by name."""
-    space = {}
-    for cell in LESSON.cells:
-        if cell.kind == "code":
-            imports = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-            exec(compile(ast.Module(imports, []), str(LESSON.path), "exec"), space)
-    for exercise in LESSON.exercises.values():
-        exec(exercise.answer.source, space)
-    return space
 
 
 @pytest.fixture(scope="module")
