@@ -10,12 +10,8 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from daytwo import planted, suites
+from daytwo import suites, suites_child
 
-from grading.lesson import read as lessons
-from grading.lesson import run as runner
-
-LESSON = lessons.read(lessons.SOLUTIONS / "01_pipelines" / "07_test_a_pipeline.py")
 GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x + 2\n"
 WAYS = [
     pytest.param(True, id="fork", marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")),
@@ -106,9 +102,9 @@ def test_fixtures_parameters_and_helpers_come_along():
         "LIMIT = 2\n@pytest.fixture\ndef one():\n    return 1\ndef near(x):\n    return x == LIMIT\n@pytest.mark.parametrize('more', [0, 1])\ndef test_f_near(f, one, more):\n    assert near(f(one + more) - more)",
         names,
     )
-    tests = suites.collect(names, "test_f")
+    tests = suites.collect(names, "test_f_near")
     assert set(tests) == {"one", "test_f_near"}
-    for fork in (suites.FORK, False):
+    for fork in (suites_child.FORK, False):
         assert [v.state for v in suites.run(tests, [GOOD, BAD], "f", {}, fork=fork)] == ["passed", "caught"]
 
 
@@ -135,21 +131,54 @@ def test_tests_that_remember_the_first_version_they_see_remember_a_faulty_one(tm
         assert f(1) == int(open(place).read())
     """
     found = suites.findings(written(textwrap.dedent(body)), GOOD, [("sum", "+ 1", "+ 2")], [], "f", {})
-    assert found.given and found.missed == ["sum"]
+    assert found.given and found.survived == ["sum"]
 
 
-def test_a_renamed_test_that_stayed_in_the_kernel_does_not_count():
-    from IPython.core.interactiveshell import InteractiveShell
+def test_a_class_is_a_suite_with_its_methods_and_parameters():
+    names = {"__name__": "__main__", "pytest": pytest}
+    exec(
+        "LIMIT = 2\nclass TestF:\n    @pytest.mark.parametrize('x', [0, 1])\n    def test_sum(self, f, x):\n        assert f(x) == x + 1\n    def test_one(self, f):\n        assert f(1) == LIMIT",
+        names,
+    )
+    tests = suites.collect(names, "TestF")
+    for fork in (suites_child.FORK, False):
+        assert [v.state for v in suites.run(tests, [GOOD, BAD, GOOD], "f", {}, fork=fork)] == [
+            "passed",
+            "caught",
+            "passed",
+        ]
 
-    shell = InteractiveShell()
-    shell.run_cell("def test_f_old(f):\n    assert False", store_history=True)
-    shell.run_cell("def test_f(f):\n    assert f(1) == 2\ndef test_f_more(f):\n    pass", store_history=True)
-    assert set(suites.collect(shell.user_ns, "test_f")) == {"test_f", "test_f_more"}
+
+def test_a_class_means_the_version_under_test_by_the_notebooks_own_name():
+    names = {"__name__": "__main__"}
+    exec(GOOD + "class TestF:\n    def test_one(self):\n        assert f(1) == 2", names)
+    assert [v.state for v in suites.run(suites.collect(names, "TestF"), [GOOD, BAD], "f", {})] == ["passed", "caught"]
+
+
+def test_findings_say_what_survived_and_the_score():
+    mutants = [("sum", "+ 1", "+ 2"), ("sign", "+ 1", "- 1"), ("twice", "x + 1", "2 * x")]
+    found = suites.findings(written("assert f(1) == 2"), GOOD, mutants, {"swapped": [("x + 1", "1 + x")]}, "f", {})
+    assert found == ([], [], ["twice"])
+    assert found.words == "Mutation score: 2 of 3 mutants killed.\n  survived: twice"
+
+
+def test_findings_name_the_refactoring_that_a_suite_refuses():
+    rewritten = {"swapped": [("x + 1", "1 + x")], "as text": [("x + 1", "str(x + 1)")]}
+    found = suites.findings(written("assert f(1) == 2"), GOOD, [("sum", "+ 1", "+ 2")] * 9, rewritten, "f", {})
+    assert found.given == [] and found.refactored == ["as text"] and found.survived == ["sum"] * 9
+    assert found.words == "Your tests fail on as text:\n  test_f"  # the line itself, where it has a source
+
+
+def test_a_version_that_need_not_pass_comes_first_and_others_among_those_that_must():
+    for _ in range(30):
+        order = suites._order(10, 4)
+        assert sorted(order) == list(range(10)) and order[0] >= 4 and set(range(4)) <= set(order[:7])
+    assert sorted(suites._order(2, 2)) == [0, 1] and suites._order(0, 0) == []
 
 
 def test_a_killed_kernel_leaves_nothing_running(tmp_path):
     code = "from daytwo import suites\ndef test_f(f):\n    while True: pass\nprint('go', flush=True)\nsuites.run({'test_f': test_f}, ['def f(): pass'], 'f', {}, seconds=500, fork=%s)"
-    for fork in (suites.FORK, False):
+    for fork in (suites_child.FORK, False):
         kernel = subprocess.Popen([sys.executable, "-c", code % fork], stdout=subprocess.PIPE, cwd=tmp_path)
         kernel.stdout.readline()
         psutil = pytest.importorskip("psutil")
@@ -163,58 +192,3 @@ def test_a_killed_kernel_leaves_nothing_running(tmp_path):
         kernel.stdout.close()
         _, alive = psutil.wait_procs(started, timeout=10)
         assert started and not alive
-
-
-def sources(name):
-    """(code under test, faults, rewritings) of an exercise, cut from the lesson's own cells."""
-    text = "\n\n".join(cell.source for cell in LESSON.cells if cell.kind == "code")
-    wanted = {
-        "features": ("utc", "now", "newest_reading", "recent_delay", "features"),
-        "p_late": ("p_late",),
-        "pipeline": ("pipeline",),
-    }[name]
-    import ast
-
-    parts = [
-        ast.get_source_segment(text, node) for node in ast.parse(text).body if getattr(node, "name", None) in wanted
-    ]
-    lists = {
-        "features": (planted.FEATURES, planted.RIGHT_FEATURES),
-        "p_late": (planted.BEHAVIOUR, planted.RIGHT_BEHAVIOUR),
-        "pipeline": (planted.PIPELINE, planted.RIGHT_PIPELINE),
-    }
-    return "\n\n".join(parts), *lists[name]
-
-
-@pytest.mark.parametrize("name", ["features", "p_late", "pipeline"])
-def test_every_fault_and_rewriting_fits_the_lessons_code(name):
-    code, faults, rewritings = sources(name)
-    versions = [suites.patched(code, edit) for _, *edit in faults] + [
-        suites.patched(code, *edits) for edits in rewritings
-    ]
-    for version in versions:
-        compile(version, name, "exec")
-    assert len({*versions, code}) == len(versions) + 1 and len({kind for kind, *_ in faults}) == len(faults)
-
-
-def test_the_lessons_answer_catches_every_fault_it_shows_on_both_ways():
-    names = {"__name__": "__main__", "np": np, "pd": pd, "pytest": pytest, "suites": suites}
-    for cell in LESSON.cells:
-        if cell.kind == "code" and (
-            any(f"def {name}" in cell.source for name in ("utc", "recent", "features", "board"))
-        ):
-            runner.execute(cell.source, names, LESSON.path, cell.line)
-    code, faults, rewritings = sources("features")
-    answer = LESSON.exercises["test_features"].answer
-    runner.execute(answer.source, names, LESSON.path, answer.line)
-    for fork in (suites.FORK, False):
-        found = suites.findings(
-            suites.collect(names, "test_features"),
-            code,
-            faults,
-            rewritings,
-            "features",
-            {"np": np, "pd": pd},
-            fork=fork,
-        )
-        assert found == ([], [], [])
