@@ -282,7 +282,7 @@ class TestNoon:
 ran, there = desk.lines_run(lambda: TestNoon().test_noon(features), newest_reading, features)
 print(f"TestNoon: {ran} of {there} lines run")
 alive = {}
-for name, suite in {"TestNoon": TestNoon, "yours": yours("TestFeatures", desk.TestFeatures)}.items():
+for name, suite in {"TestNoon": TestNoon, "TestFeatures": yours("TestFeatures", desk.TestFeatures)}.items():
     tests = suites.collect(globals() | {"TestIt": suite}, "TestIt")
     alive[name] = suites.findings(tests, DESK, planted.FEATURES, {}, "features", tools).survived
     print(f"{name}: {15 - len(alive[name])} of 15 mutants killed")
@@ -559,7 +559,6 @@ class TestPipeline:
 
 
 # %% check="TestPipeline" points=3
-tools = {"np": np, "pd": pd}
 tests = suites.collect(globals(), "TestPipeline")
 found = suites.findings(tests, WHOLE, planted.PIPELINE, planted.RIGHT_PIPELINE, "pipeline", tools)
 print(found.words)
@@ -850,8 +849,8 @@ print(f"gain beyond two errors, up or down: on night 28 {last:.1%}, on some nigh
 # Which test should have been red? One that states the hour of a flight, worked out by hand. How do we know beforehand?
 # We make London a mutant, and see it killed.
 #
-# - *Features*: small tables at the edges of the rules. `TestNoon` ran every line and killed 4 of 15 mutants; yours
-#   killed 12 or more, and every leak.
+# - *Features*: small tables at the edges of the rules. `TestNoon` ran every line and killed 4 of 15 mutants;
+#   `TestFeatures` has to kill 12, and every leak.
 # - *Model*: minimum functionality, invariance and direction, on days that it has not seen.
 # - *Pipeline*: end to end, with the dirt of the real world and labels that nobody knew yet.
 # - *Traffic*: a shadow, read by whole days on a planned night.
