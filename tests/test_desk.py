@@ -1,5 +1,7 @@
 """The desk that the lesson on testing stands on: its tables, its mutants, and the course's answers held to the lesson's."""
 
+import ast
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,56 +10,52 @@ from daytwo import desk, planted, suites
 from grading.environment import SOLUTIONS
 from grading.lesson.read import read
 
-
-@pytest.fixture(scope="module")
-def lesson():
-    """The names that the lesson on testing defines without data: the code under test, and its answers."""
-    page = read(SOLUTIONS / "01_pipelines" / "07_test_a_pipeline.py")
-    names = {"np": np, "pd": pd, "pytest": pytest, "__name__": "lesson"} | vars(desk)
-    names["CUT"] = pd.Timestamp("2013-01-02", tz="UTC")
-    code = {}
-    for cell in page.cells:
-        for name in ("newest_reading", "features", "p_late", "pipeline"):
-            if cell.kind == "code" and f"\ndef {name}(" in f"\n{cell.source}":
-                code[name] = cell.source.split("\n\n\n")[0].rstrip() + "\n"
-                exec(code[name], names)
-    for exercise in page.exercises.values():
-        exec(exercise.answer.source, names)
-    return names | {"code": code}
+LESSON = read(SOLUTIONS / "01_pipelines" / "07_test_a_pipeline.py")
 
 
-def test_course_and_lesson_report_a_shadow_alike(lesson):
+def code(*names):
+    """The source of functions under test, as the lesson shows it."""
+    text = "\n\n".join(cell.source for cell in LESSON.cells if cell.kind == "code")
+    found = {getattr(node, "name", ""): ast.get_source_segment(text, node) for node in ast.parse(text).body}
+    return "\n\n".join(found[name] for name in names)
+
+
+def test_course_and_lesson_report_a_shadow_alike(built):
     dice = np.random.default_rng(5)
     log = pd.DataFrame({"day": dice.integers(0, 30, 900), "live": dice.random(900), "shadow": dice.random(900)})
     log["late"] = dice.integers(0, 2, 900).astype(float)
     for hole in (7, 11, 1000):
         log.loc[hole::hole, "late"] = log.loc[hole::hole, "shadow"] = np.nan
         for planned in (28, 31):
-            assert lesson["shadow_report"](log, planned) == desk.shadow_report(log, planned)
+            assert built["shadow_report"](log, planned) == desk.shadow_report(log, planned)
 
 
 @pytest.mark.parametrize("whose", ["course", "lesson"])
-def test_good_tests_kill_every_mutant_of_the_features_and_pass_on_refactorings(lesson, whose):
-    tests = {"TestFeatures": desk.TestFeatures if whose == "course" else lesson["TestFeatures"]}
-    code = lesson["code"]["newest_reading"] + lesson["code"]["features"]
+def test_good_tests_kill_every_mutant_of_the_features_and_pass_on_refactorings(built, whose):
+    tests = {"TestFeatures": desk.TestFeatures if whose == "course" else built["TestFeatures"]}
     context = {"np": np, "pd": pd, "utc": desk.utc}
-    found = suites.findings(tests, code, planted.FEATURES, planted.RIGHT_FEATURES, "features", context)
+    found = suites.findings(
+        tests, code("newest_reading", "features"), planted.FEATURES, planted.RIGHT_FEATURES, "features", context
+    )
     assert found == ([], [], []) and found.words == "Mutation score: 15 of 15 mutants killed."
 
 
-def test_good_tests_kill_every_mutant_of_the_pipeline_and_pass_on_refactorings(lesson):
-    tests, code = {"TestPipeline": lesson["TestPipeline"]}, lesson["code"]["pipeline"]
-    found = suites.findings(tests, code, planted.PIPELINE, planted.RIGHT_PIPELINE, "pipeline", {"np": np, "pd": pd})
+def test_good_tests_kill_every_mutant_of_the_pipeline_and_pass_on_refactorings(built):
+    built["CUT"] = pd.Timestamp("2013-01-02", tz="UTC")
+    tests = {"TestPipeline": built["TestPipeline"]}
+    found = suites.findings(
+        tests, code("pipeline"), planted.PIPELINE, planted.RIGHT_PIPELINE, "pipeline", {"np": np, "pd": pd}
+    )
     assert found == ([], [], [])
 
 
-def test_every_mutant_and_refactoring_of_the_model_fits_its_code(lesson):
-    code = lesson["code"]["p_late"]
-    versions = [suites.patched(code, (old, new)) for _, old, new in planted.BEHAVIOUR]
-    versions += [suites.patched(code, *edits) for edits in planted.RIGHT_BEHAVIOUR.values()]
+def test_every_mutant_and_refactoring_of_the_model_fits_its_code():
+    given = code("p_late")
+    versions = [suites.patched(given, (old, new)) for _, old, new in planted.BEHAVIOUR]
+    versions += [suites.patched(given, *edits) for edits in planted.RIGHT_BEHAVIOUR.values()]
     for version in versions:
         compile(version, "p_late", "exec")
-    assert len({code, *versions}) == len(versions) + 1
+    assert len({given, *versions}) == len(versions) + 1
 
 
 def test_lines_that_run_are_counted():
