@@ -10,7 +10,7 @@ from pathlib import Path
 from grading.checks.hints import recognised
 from grading.checks.values import decode
 from grading.environment import foundation
-from grading.lesson import budgets, rules
+from grading.lesson import budgets
 from grading.lesson import source as src
 from grading.lesson.format import LessonError
 from grading.lesson.run import start
@@ -78,7 +78,7 @@ def _sound(lesson, result, known):
 
 def faults(lesson, result):
     """[LessonError] for everything that is not as promised, in the order of the file."""
-    found = budgets.exceeded(lesson) if not rules.heavy(lesson.path) else []
+    found = budgets.exceeded(lesson)
     for exercise, got in zip(lesson.exercises.values(), result["exercises"], strict=True):
         found += _of_exercise(lesson, exercise, got)
     return found

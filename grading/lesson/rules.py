@@ -5,11 +5,6 @@ from grading.lesson import source as src
 from grading.lesson.format import LessonError
 
 MISTAKES, ALTERNATIVES = 3, 1  # every exercise has at least so many
-HEAVY = 1400  # lines; a lesson file of before the standard, and longer than this, is not held to it yet
-
-
-def heavy(path):
-    return len(path.read_text(encoding="utf-8").splitlines()) > HEAVY
 
 
 def sound(path, exercise):
@@ -27,7 +22,7 @@ def sound(path, exercise):
         )
     hinted, seen = src.thoughts(check.source), dict(src.facts(src.visible(check.source)))
     for sentence, line in src.facts(check.source):
-        if sentence in seen and sentence not in hinted and not heavy(path):
+        if sentence in seen and sentence not in hinted:
             raise LessonError(
                 path,
                 check.line + line - 1,
