@@ -67,7 +67,7 @@ def _names():
 
 
 def claims(text: str) -> set[tuple[str, str]]:
-    """What a text claims: (number as written, unit or "") and (code, "name").
+    """What a text claims: (number without its commas, unit or "") and (code, "name").
 
     "Hawaiian flew 1,342 flights, 12.6% late" claims ("HA", "name"), ("1342", "flights") and ("12.6", "%").
     """
@@ -81,13 +81,12 @@ def claims(text: str) -> set[tuple[str, str]]:
 
 
 def judged(*groups):
-    """(judge, people, words) of answers in groups: (people's verdict, words of each, accepted by the judge, of)."""
-    judge, people, words = [], [], []
-    for verdict, length, accepted, size in groups:
+    """(judge, labels), two lists of answers in groups: (the label of all, accepted by the judge, of how many)."""
+    judge, labels = [], []
+    for label, accepted, size in groups:
         judge += [True] * accepted + [False] * (size - accepted)
-        people += [verdict] * size
-        words += [length] * size
-    return judge, people, words
+        labels += [label] * size
+    return judge, labels
 
 
 TWENTY = (
@@ -109,10 +108,16 @@ def drawn_least_and_most(sample, times=1_500):
     return [int(often.min()), int(often.max())]
 
 
+def equal_draws(sample):
+    """Whether three weeks are drawn alike from an equal seed, and from another one."""
+    once, again, other = ([sorted(drawn) for drawn, _ in weeks(sample, 3, seed)] for seed in (8, 8, 9))
+    return [once == again, once == other]
+
+
 def drift(rows, rng, permutations=199):
     """(Jensen–Shannon distance of the words of both months' questions, that after each shuffle of the documents).
 
-    The distance (Lin, 1991; logarithms to the base 2) is 0 for equal shares of words and 1 where none is common.
+    The distance (logarithms to the base 2) is 0 for equal shares of words and 1 where none is common.
     `rows` has `document`, `month` (1 or 2) and `question`; a document belongs to one month, with all its questions.
     """
     words = rows.question.str.lower().str.findall("[a-z]+").explode()
@@ -143,21 +148,21 @@ def interval(rows, measure, rng, draws=200):
 
 
 def compare(judges, rows, measure):
-    """A table of judges: how often each agrees with people, and both numbers of `measure` with their intervals.
+    """A table of judges: how often each agrees with the labels, and `measure` of both with its interval.
 
-    `judges` is {name: verdicts}; `rows` has the columns `document`, `answer` and `grounded`, what people say.
+    `judges` is {name: verdicts}; `rows` has the columns `document` and `grounded`, the labels.
     """
     found = {}
     for name, verdicts in judges.items():
-        asked = rows.assign(verdict=np.asarray(verdicts, bool), words=rows.answer.str.split().str.len())
+        asked = rows.assign(verdict=np.asarray(verdicts, bool))
 
-        def both(some):
-            return measure(some.verdict.tolist(), some.grounded.tolist(), some.words.tolist())
+        def value(some):
+            return float(measure(some.verdict.tolist(), some.grounded.tolist()))
 
-        (k, bias), (low, high) = both(asked), interval(asked, both, np.random.default_rng(4))
-        found[name] = [f"{(asked.verdict == asked.grounded).mean():.2f}"]
-        found[name] += [f"{x:.2f} [{a:.2f}, {b:.2f}]" for x, a, b in zip((k, bias), low, high, strict=True)]
-    return pd.DataFrame(found, index=["agrees", "kappa", "length bias"]).T
+        low, high = interval(asked, value, np.random.default_rng(4))
+        shown = [round(x, 2) + 0.0 for x in (value(asked), low, high)]  # + 0.0: never -0.00
+        found[name] = [f"{(asked.verdict == asked.grounded).mean():.2f}", "{:.2f} [{:.2f}, {:.2f}]".format(*shown)]
+    return pd.DataFrame(found, index=["agrees", "kappa"]).T
 
 
 def unsupported(answer, document):
@@ -184,14 +189,12 @@ def relevant(question, answer):
     return None
 
 
-def kappa(judge, people, words):
-    """(Cohen's kappa of two rows of verdicts, how much more readily the judge accepts long answers of equal label)."""
-    judge, people, words = np.asarray(judge, bool), np.asarray(people, bool), np.asarray(words)
-    agree = np.mean(judge == people)
-    chance = sum(np.mean(judge == verdict) * np.mean(people == verdict) for verdict in (True, False))
-    long = words > np.median(words)
-    gaps = [judge[long & (people == v)].mean() - judge[~long & (people == v)].mean() for v in (True, False)]
-    return float((agree - chance) / (1 - chance)), float(np.mean(gaps))
+def kappa(judge, labels):
+    """Cohen's kappa of two rows of verdicts."""
+    judge, labels = np.asarray(judge, bool), np.asarray(labels, bool)
+    agree = np.mean(judge == labels)
+    chance = sum(np.mean(judge == verdict) * np.mean(labels == verdict) for verdict in (True, False))
+    return float((agree - chance) / (1 - chance))
 
 
 def sample_for_review(p, budget, at_random, rng):

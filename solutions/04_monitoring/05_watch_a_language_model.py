@@ -8,14 +8,14 @@
 # The interview question is: *how do you know in production that an assistant does not make things up?* You will build
 # four small tools: a check of claims, a check of relevance, a measure of judges, and a choice of what people read.
 #
-# This takes about 55 minutes. You need pandas and numpy. From *Detect drift* you need one idea: the permutation test.
+# This takes about 60 minutes. You need pandas and numpy. From *Detect drift* you need one idea: the permutation test.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from daytwo import answers, flights, grounding, llm, runbooks
+from daytwo import answers, grounding, llm, runbooks
 from daytwo.grounding import ASKS, SILENT, claims
 from grading import between, check, class_seed, satisfies, yours
 
@@ -37,10 +37,11 @@ print(f"Document: {text[hotel.document]}\nQuestion: {hotel.question}\nAnswer: {h
 #
 # - *Faithfulness*: everything that the answer states is in its document. We call such an answer *grounded*. A statement
 #   that is not in the document is a *hallucination*.
-# - *Relevance*: the answer gives what the question asks for, right or wrong. "The document does not say." counts.
+# - *Relevance*: the answer gives what the question asks for, right or wrong. "The document does not say." counts as
+#   relevant. Where the document does say, it is a hallucination.
 #
-# One labeller gave both labels. It was a language model too, another one, and no person has checked it. Read twenty
-# answers yourself. Below, "people" means these labels.
+# One labeller gave both labels. It was another language model, and no person has checked it. A few labels can be
+# disputed.
 #
 # Guess first: what share of the answers is grounded, and what share is grounded *and* relevant?
 
@@ -67,8 +68,8 @@ figure.legend(loc="outside upper center", ncols=3, frameon=False)
 plt.show()
 
 # %% [markdown]
-# Less than half are grounded, 34 of 77. Nine of these 34 answer nothing. So 25 answers are useful. The bars show a
-# smaller blue part in the second month. Here are two hallucinations, and a grounded answer that helps nobody.
+# 34 of 77 are grounded. Nine of these answer nothing. So 25 answers are useful. The solid blue part is smaller in the
+# second month. Here are two hallucinations, and a grounded answer that helps nobody.
 
 # %%
 for row in read[read.id.isin(["q06", "q64", "q40"])].itertuples():
@@ -83,8 +84,8 @@ if ASK_LIVE and llm.available():
 # %% [markdown]
 # ## Exercise 1: find what the document does not support
 #
-# `claims(text)` takes a text apart into pairs: numbers with their unit, and names (the *atomic facts* of FActScore, Min
-# et al., 2023, at their simplest).
+# `claims(text)` takes a text apart into pairs: numbers with their unit, and names. This is a simple form of the
+# *atomic facts* of FActScore (Min et al., 2023).
 
 # %%
 print(sorted(claims("Hawaiian (HA) flew 1,342 flights, 12.6% of them late, from gate 29.")))
@@ -94,8 +95,8 @@ print(sorted(claims("Hawaiian (HA) flew 1,342 flights, 12.6% of them late, from 
 # `unsupported("HA paid 3 nights.", "HA pays 2 nights.")` is `{("3", "nights")}`.
 #
 # - A name must be among the document's claims.
-# - For a number, the document must have a number that is equal once it is rounded to the answer's decimals. So 12.6
-#   supports 13, and 13 does not support 12.6.
+# - A number needs one number of the document that is equal, once the document's number is rounded to the answer's
+#   decimals. So 12.6 supports 13, and 13 does not support 12.6.
 # - Their units must be equal, or one of the two is `""`.
 
 
@@ -117,25 +118,26 @@ def unsupported(answer, document):
 
 
 # %% check="unsupported" points=3
-paper = "Hawaiian flew 342 flights, and 12.6% arrived late on 8 February. Crews meet at 29."
+paper = "Hawaiian flew 342 flights, and 12.64% arrived late on 8 February. Crews meet at 29."
 
 
 def refused(answer):
     return set(unsupported(answer, paper))
 
 
-# Compare the claims of both texts (Hawaiian and HA are one claim), and return the set of those that fail.
-check("All of it stands there", refused("HA flew 342 flights."), set())
-# Accept neither a part of a number nor one that is only near; return what fails as the pairs of `claims`.
+# Return what fails: a name that is not among the document's claims (it is no float), or a number (12.64 is one too)
+# that no number of the document fits.
+check("All of it stands there", refused("HA flew 342 flights, 12.64% late."), set())
+# A number that is only near, or a part of another, supports nothing; return what fails as the pairs of `claims`.
 check("Two other counts", refused("34 flights, or 343 flights."), {("34", "flights"), ("343", "flights")})
 # Check names as well: a right number does not make the wrong carrier right.
 check("Another carrier and count", refused("UA flew 343 flights."), {("UA", "name"), ("343", "flights")})
 # Compare the units too, before you call a number supported.
 check("342, but minutes; and 7", refused("342 minutes, 7 flights."), {("342", "minutes"), ("7", "flights")})
-# Round the document's number to as many decimals as the answer writes, then ask for equality.
-check("12.6% is 13%, not 12% or 5%", refused("13%, 12%, or 5%."), {("12", "%"), ("5", "%")})
-# Keep the answer's number as it is: an answer may say less than its document, never more.
-check("More precise than the document, and wrong", refused("12.61%, or 5%."), {("12.61", "%"), ("5", "%")})
+# Round the document's number, and only that, to as many decimals as the answer writes: none for 13, one for 12.6.
+check("12.64% is 13% and 12.6%, not 12% or 5%", refused("13%, 12.6%, 12%, 5%."), {("12", "%"), ("5", "%")})
+# Leave the answer's number as it is, and round the document's to the same decimals; a fixed tolerance lets 12.61 pass.
+check("As precise as the document, and wrong", refused("12.61%, or 5%."), {("12.61", "%"), ("5", "%")})
 # Let a number without a unit match any unit, on either side.
 check("A number without a unit, here and there", refused("342, at 29 minutes."), set())
 ### BEGIN HIDDEN TESTS
@@ -154,17 +156,17 @@ check("Recorded answers with a claim to refuse", [sum(found), int(read.grounded[
 
 
 # %% mistake="unsupported"
-# Let an answer round: 13 % is a fair way to say 12.6 %, and comparing texts calls it invented.
+# Round the document's number to the answer's decimals before you compare: 13 % is a fair way to say 12.64 %.
 # - abs(round(float(n), decimals) - float(number)) < 1e-9
 # + n == number
 
 # %% mistake="unsupported"
-# Round to the decimals that the answer writes; a tolerance of one lets 12 pass for 12.6.
+# Round to the decimals that the answer writes; a tolerance of one lets 12 pass for 12.64.
 # - abs(round(float(n), decimals) - float(number)) < 1e-9
 # + abs(float(n) - float(number)) < 1
 
 # %% mistake="unsupported"
-# Round the document's number and not the answer's: an answer may say less than the document, never more.
+# Round only the document's number, to the decimals that the answer writes: with two decimals, 12.64 is not 12.61.
 # - abs(round(float(n), decimals) - float(number)) < 1e-9
 # + round(float(n)) == round(float(number))
 
@@ -214,19 +216,18 @@ for name, accepted in {"rule": read.rule, "your claims": read.claims}.items():
     right = (~accepted & ~read.grounded).sum()
     rows[name] = [(~accepted).sum(), right, right / (~accepted).sum(), right / (~read.grounded).sum()]
 print(pd.DataFrame(rows, index=["refused", "hallucinated", "precision", "recall"]).T.round(2), "\n")
-print(hotel.answer, "rule:", hotel.rule, " missing:", missing[64])
+print(hotel.answer, "rule:", hotel.rule, " missing:", set(missing[64]))
 
 # %% [markdown]
-# The precision is high, 17 of 18. The recall is 0.40: 26 of 43 hallucinations pass. Some have no number at all. The
-# rule lets our 17,283 nights pass, because that number counts flights elsewhere in the runbook. Your units catch it.
-# Larger systems let a model write out the claims, and must then check that model.
+# The precision is high, 17 of 18. The recall is 0.40: 26 of 43 hallucinations pass. Some have no number. And a claim
+# does not say *what* its number belongs to: all flights of a carrier pass for its flights to Boston. The rule lets our
+# 17,283 nights pass, because that number counts flights elsewhere in the runbook. Your units catch it.
 
 # %% [markdown]
 # ## Exercise 2: ask whether the question is answered
 #
-# Faithfulness alone pays for copying. Relevance needs its own check. Ours compares the kind of the answer with the kind
-# of the question: the first phrase of `ASKS` that stands in the question, in any case, gives the units of a fitting
-# claim.
+# A copied sentence is faithful, and may answer nothing. So relevance needs its own check. Go through `ASKS` from the
+# top: the first phrase found in the question, in capital or small letters, gives the units of a fitting claim.
 
 # %%
 for phrase, fitting in ASKS.items():
@@ -236,9 +237,9 @@ for phrase, fitting in ASKS.items():
 # Return `True` if at least one claim of the answer has a fitting unit, else `False`.
 # `relevant("How far is Los Angeles?", "16,174 flights.")` is `False`.
 #
-# - A claim that the question makes too is an echo. It does not count.
-# - The answer `SILENT` ("The document does not say.") is always relevant.
-# - Return `None` when no phrase stands in the question: the check cannot tell.
+# - A claim that the question makes too, the same pair, does not count.
+# - The answer `SILENT` ("The document does not say.") is relevant, whatever the question.
+# - For other answers return `None` when no phrase is found: the check cannot tell.
 
 
 # %% answer="relevant"
@@ -255,20 +256,23 @@ def relevant(question, answer):
 
 
 # %% check="relevant" points=3
-# Compare the units of the answer's claims with those of the phrase; look for the phrase in the lower-case question.
-check("Nine miles, when asked how far: relevant, if wrong", relevant("How far is Los Angeles?", "9 miles."), True)
-# Ask for a fitting unit, not for any claim.
+# Look for each phrase anywhere in the lower-case question, from the top of ASKS; return a bool, and None only after
+# all of them.
+check("Nine miles, when asked how far: relevant, if wrong", relevant("Tell me: How far is it?", "9 miles."), True)
+# Once a phrase is found, the verdict is True or False: True only if a claim has one of the phrase's units.
 check("Flights, when asked how far", relevant("How far is Los Angeles?", "16,174 flights."), False)
-# Accept an answer that says more than was asked: one fitting claim is enough.
-check("A share, and more", relevant("What share of F9's arrivals was late?", "37.3% of 682 flights."), True)
-# Let the first phrase of `ASKS` in the question decide, and no later one.
+# One fitting claim that is no echo is enough. An echo is the same pair, not a part of the question's text.
+check(
+    "5% of 682, when 15 is in the question", relevant("What share is late at 15 o'clock?", "5% of 682 flights."), True
+)
+# Let the phrase nearest to the top of ASKS decide, wherever it stands in the question, and no later one.
 check("Flights, when asked how many hours", relevant("How many hours will it take?", "1,556 flights."), False)
-# Take away the claims that the question makes itself.
+# Take away the claims that the question makes itself; where nothing fitting is left, say False.
 check("It repeats whom the question is about", relevant("Which destination has AS?", "AS has one."), False)
 # Read names from `claims(answer)`, and take away only the very claims that the question makes.
 check("A carrier's destination", relevant("Which destination has DL?", "Delta's destination is ATL."), True)
-# Treat "The document does not say." as an answer before you look for claims.
-check("The honest way out", relevant("How many pilots does HA have?", "The document does not say."), True)
+# Compare the answer with SILENT, as it is written, before you look for phrases and claims.
+check("The honest way out", relevant("When was B6 founded?", "The document does not say."), True)
 # Return None when no phrase fits: no verdict is neither yes nor no.
 check("A question of another kind", relevant("Should I fill the gaps with zero?", "Yes."), None)
 ### BEGIN HIDDEN TESTS
@@ -286,12 +290,12 @@ check("The first month's answers", [told.count(v) for v in ("relevant", "not", "
 # + len(claims(answer) - claims(question)) > 0
 
 # %% mistake="relevant"
-# One fitting claim is enough: an answer may say more than was asked.
+# One fitting claim that is no echo is enough: an answer may say more than was asked, and 5 is no echo of 15.
 # - any(unit in units
 # + all(unit in units
 
 # %% mistake="relevant"
-# Let the first phrase decide: "how many hours" also holds "how many", which would let flights pass for hours.
+# Let the first phrase of ASKS decide: "how many hours" also holds "how many", which would let flights pass for hours.
 # - in ASKS.items():
 # + in reversed(ASKS.items()):
 
@@ -337,8 +341,8 @@ print(f"either check refuses {refused.sum()}: {right} of them are not useful, of
 print(f"precision {right / refused.sum():.2f}, recall {right / useless:.2f}")
 
 # %% [markdown]
-# It finds seven of the nine. Together the two checks refuse 32 answers, and 30 of these are not useful. So precision is
-# 0.94 and recall 30 of 52, or 0.58. We wrote `ASKS` after reading these questions, so expect less on new ones.
+# It finds seven of the nine. Together the two checks refuse 32 answers, and 30 of these are not useful. Their precision
+# is 0.94, their recall 30 of 52, or 0.58. We wrote `ASKS` after reading these questions, so expect less on new ones.
 #
 # Look at the months. In the first, three answers get no verdict. In the second, 18 of 37. The check has not failed. It
 # has gone blind, because the questions changed.
@@ -346,9 +350,9 @@ print(f"precision {right / refused.sum():.2f}, recall {right / useless:.2f}")
 # %% [markdown]
 # ## See the questions drift
 #
-# Labels come late, questions come at once. We compare the words of the two months by the Jensen–Shannon distance (Lin,
-# 1991). It is 0 for equal shares of words and 1 where no word is common. Questions about one document are alike, so we
-# shuffle whole documents between the months. Guess: how far apart are such months?
+# Labels come late, questions come at once. We compare the words of the two months by the Jensen–Shannon distance. It is
+# 0 for equal shares of words and 1 where no word is common. Questions about one document are alike, so we shuffle whole
+# documents between the months. Guess: how far apart are two shuffled months, from 0 to 1?
 
 # %%
 distance, shuffled = grounding.drift(read, np.random.default_rng(6))
@@ -375,83 +379,62 @@ plt.legend(loc="upper center")
 plt.show()
 
 # %% [markdown]
-# The dashed line stands right of all shuffles. The drift is sure. We planted it: the second month asks about storms and
-# alarms. The harm is not sure. The share of grounded answers fell by 0.17, and the 95 % interval, drawn by whole
-# documents, includes 0. That is a reason to read more answers.
+# The dashed line stands right of all 199 shuffles. So the questions drifted. We planted it: the second month asks about
+# storms and alarms. The harm is not sure. The share of grounded answers fell by 0.17, and the 95 % interval includes 0.
+# It comes from drawing whole documents again. So read more answers.
 #
-# Another drift needs no new question. In *concept drift* the facts move, and a stored answer turns wrong.
-
-# %%
-arrived = flights().dropna(subset="late").query("carrier == 'HA'")
-half = arrived.late.groupby(np.where(arrived.month > 6, "July to December", "January to June")).mean()
-print((100 * half).round(1).to_dict(), "whole year:", round(100 * arrived.late.mean(), 1))
-
-# %% [markdown]
-# In June the right answer for HA was the first number. At the end of the year it is 12.6 %. Let a stored answer expire
-# with its document.
+# *Concept drift* needs no new question: the facts move, and a stored answer goes stale. Let a stored answer expire when
+# its document changes.
 
 # %% [markdown]
 # ## Exercise 3: judge the judges
 #
-# Nobody reads every answer, so a judge reads for us. Let $p_o$ be the share of answers on which judge and people agree,
-# and $p_e$ the share that chance gives. Cohen's kappa (1960) is
+# Nobody reads every answer, so a judge reads for us. A judge can look good by chance. Let $p_o$ be the share of answers
+# on which judge and label agree, and $p_e$ the share that chance gives. Cohen's kappa (1960) is
 #
-# $$\kappa = \frac{p_o - p_e}{1 - p_e}, \qquad p_e = \sum_{v} P(\text{judge says } v)\,P(\text{people say } v).$$
+# $$\kappa = \frac{p_o - p_e}{1 - p_e}, \qquad p_e = \sum_{v} P(\text{judge says } v)\,P(\text{label says } v).$$
 #
-# Return `(kappa, length_bias)`.
+# The sum has both verdicts $v$, yes and no. Return kappa.
 #
-# - Always yes, where people say yes to 40 of 50, has kappa 0.
-# - *Long* answers have more words than the median of all.
-# - `length_bias`: take the answers that people accept. From the judge's acceptance rate on the long ones subtract that
-#   on the others. Do the same for the answers that people refuse. Return the mean of the two differences.
-#
-# No rate here is 0/0.
+# - A judge who always says yes, where 40 of 50 labels are yes, has kappa 0.
+# - $p_e$ is never 1 here.
 
 
 # %% answer="kappa"
-def kappa(judge, people, words):
-    """(Cohen's kappa, length bias) of lists of verdicts, True or False, and of each answer's number of words."""
+def kappa(judge, labels):
+    """Cohen's kappa, a number, of two lists of True and False: the judge's verdict and the label of each answer."""
     ### BEGIN SOLUTION
-    judge, people, words = np.asarray(judge, bool), np.asarray(people, bool), np.asarray(words)
-    agree = np.mean(judge == people)
-    chance = sum(np.mean(judge == verdict) * np.mean(people == verdict) for verdict in (True, False))
-    long = words > np.median(words)
-    gaps = [judge[long & (people == v)].mean() - judge[~long & (people == v)].mean() for v in (True, False)]
-    return float((agree - chance) / (1 - chance)), float(np.mean(gaps))
+    judge, labels = np.asarray(judge, bool), np.asarray(labels, bool)
+    agree = np.mean(judge == labels)
+    chance = sum(np.mean(judge == verdict) * np.mean(labels == verdict) for verdict in (True, False))
+    return float((agree - chance) / (1 - chance))
     ### END SOLUTION
 
 
 # %% check="kappa" points=3
-# Each group below: people's verdict, words of each answer, how many the judge accepts, of how many.
+# Each group below: the label, how many of the group the judge accepts, of how many.
 judged = grounding.judged
-perfect = judged((True, 9, 8, 8), (True, 4, 2, 2), (False, 9, 0, 2), (False, 4, 0, 8))
-fair = judged((True, 9, 11, 15), (True, 4, 11, 15), (False, 9, 4, 10), (False, 4, 4, 10))
-yes = judged((True, 9, 20, 20), (True, 4, 20, 20), (False, 9, 5, 5), (False, 4, 5, 5))
-no = judged((True, 9, 0, 30), (True, 4, 0, 10), (False, 9, 0, 10), (False, 4, 0, 30))
-taste = judged((True, 90, 15, 20), (True, 4, 10, 40), (False, 9, 1, 10), (False, 4, 2, 10))
-# Return the pair; its first number is 1 when both always agree, because you divide by 1 − p_e.
-check("A judge who says what people say", kappa(*perfect)[0], 1)
-# Work out chance from how often each says yes and no, subtract it, and divide by what is left, 1 − p_e.
-check("They agree on 34 of 50, and would by chance on 26", kappa(*fair)[0], 1 / 3)
-# Give 0 to whoever says yes to everything: multiply the judge's own share by the people's own share.
-check("Always yes: right on 40 of 50, and worth nothing", kappa(*yes)[0], 0)
-# Compare long and short answers of the same label: that long ones are better is not the judge's taste.
-check("Never wrong, and long answers are better", kappa(*perfect)[1], 0)
-# Compare within each label, so that a judge who never looks at length has no bias.
-check("Always no, and long answers are better", kappa(*no)[1], 0)
-# Long is above the median. Take the long rate minus the other in each label, then the plain mean of the two.
-check("A taste for length: 0.5, and −0.1", kappa(*taste)[1], 0.2)
+# Return one number, 1 where both always agree, be it on yes or no: divide what is above chance by 1 − p_e.
+check("A judge who says what the labels say", kappa(*judged((True, 40, 40), (False, 0, 10))), 1)
+# Compare pair by pair, for two lists compare to one bool; then subtract chance, judge's share times labels' share.
+check("Always yes: right on 40 of 50, and worth nothing", kappa(*judged((True, 40, 40), (False, 10, 10))), 0)
+# Add up chance for yes and for no, each from both shares; subtract it, then divide by 1 − p_e.
+check("A strict judge: right on 58 of 100, by chance on 44", kappa(*judged((True, 39, 80), (False, 1, 20))), 0.25)
+# Keep the sign: a judge below 0 agrees less often than chance does.
+check("Always the opposite of 25 yes and 25 no", kappa(*judged((True, 0, 25), (False, 25, 25))), -1)
 ### BEGIN HIDDEN TESTS
 ### BEGIN EXPECTED
 from sklearn.metrics import cohen_kappa_score
 
 by_model = cohen_kappa_score(read.model_yes > 0.5, read.grounded)
 ### END EXPECTED
-by_itself = (read.model_yes > 0.5).tolist(), read.grounded.tolist(), read.answer.str.split().str.len().tolist()
 # Take each verdict's share from the verdicts you are given.
-check("The model as judge, as scikit-learn has it", kappa(*by_itself)[0], by_model)
-# An answer of exactly the median is not long.
-check("Its length bias", kappa(*by_itself)[1], 0.0568056, tolerance=1e-4)
+check(
+    "The model as judge, as scikit-learn has it",
+    float(kappa((read.model_yes > 0.5).tolist(), read.grounded.tolist())),
+    by_model,
+    tolerance=0.006,
+)
 ### END HIDDEN TESTS
 
 
@@ -467,39 +450,26 @@ check("Its length bias", kappa(*by_itself)[1], 0.0568056, tolerance=1e-4)
 
 # %% mistake="kappa"
 # Work out chance from how often each says yes: one half holds only for fair coins.
-# - chance = sum(np.mean(judge == verdict) * np.mean(people == verdict) for verdict in (True, False))
+# - chance = sum(np.mean(judge == verdict) * np.mean(labels == verdict) for verdict in (True, False))
 # + chance = 0.5
 
 # %% mistake="kappa"
-# Multiply the judge's share by the people's: with their mean, squared, you have Scott's pi.
-# - np.mean(judge == verdict) * np.mean(people == verdict)
-# + ((np.mean(judge == verdict) + np.mean(people == verdict)) / 2) ** 2
-
-# %% mistake="kappa"
-# Compare answers of equal label: long answers may be better, and a good judge accepts them.
-# - gaps = [judge[long & (people == v)].mean() - judge[~long & (people == v)].mean() for v in (True, False)]
-# + gaps = judge[long].mean() - judge[~long].mean()
-
-# %% mistake="kappa"
-# Compare answers of equal label: the judge's rate minus the people's is not 0 for a judge who always says no.
-# - gaps = [judge[long & (people == v)].mean() - judge[~long & (people == v)].mean() for v in (True, False)]
-# + extra = judge.astype(float) - people
-# + gaps = extra[long].mean() - extra[~long].mean()
+# Multiply the judge's share by the labels' share: with their mean, squared, you have Scott's pi.
+# - np.mean(judge == verdict) * np.mean(labels == verdict)
+# + ((np.mean(judge == verdict) + np.mean(labels == verdict)) / 2) ** 2
 
 
 # %% alternative="kappa"
-# scikit-learn for kappa, pandas for the bias.
-def kappa(judge, people, words):
+# scikit-learn.
+def kappa(judge, labels):
     from sklearn.metrics import cohen_kappa_score
 
-    frame = pd.DataFrame({"judge": list(judge), "people": list(people), "words": list(words)})
-    rates = frame.astype(float).groupby(["people", frame.words > frame.words.median()]).judge.mean().unstack()
-    return cohen_kappa_score(frame.judge, frame.people), (rates[True] - rates[False]).mean()
+    return cohen_kappa_score(labels, judge)
 
 
 # %% [markdown]
-# We measure four judges against our labels. The model itself is one: it was asked whether its own answer is found in
-# the document. The 95 % intervals are drawn by whole documents. Guess: how often does *always no* agree with people?
+# We measure four judges, with 95 % intervals as before. The model itself is one: it was asked whether its own answer is
+# found in the document. Guess: how often does *always no* agree with the labels?
 
 # %%
 measure = yours("kappa", grounding.kappa)
@@ -512,23 +482,23 @@ judges = {
 print(grounding.compare(judges, read, measure))
 
 # %% [markdown]
-# Always no agrees on 56 %, and its kappa is 0. Your claims agree on 65 %, with kappa 0.34. The model's kappa is not
-# clearly different from 0: it cannot judge itself. No length bias is clear of 0.
+# Always no agrees on 56 %, and its kappa is 0. Your claims agree on 65 %, with kappa 0.34. The model's interval
+# includes 0: with this prompt and 77 answers, we cannot show that it can judge itself.
 #
-# Large judges can do much better. Some favour long answers (Zheng et al., 2023). Some favour their own answers, which
-# is called *self-preference* (Panickssery et al., 2024). We cannot measure it here: that needs the answers of a second
-# model. First let two people label the same answers. Hold a judge to their kappa with each other.
+# Large judges can do much better. Some favour long answers (Zheng et al., 2023), or their own, which is called
+# *self-preference* (Panickssery et al., 2024). Before you trust a judge, let two people label the same answers, and
+# compare its kappa with theirs.
 
 # %% [markdown]
 # ## Exercise 4: choose what people read next
 #
-# People can read `budget` answers a week. Where a judge is unsure, a label teaches most (uncertainty sampling, Lewis &
-# Gale, 1994). But such answers are not typical. For an honest share, some must be drawn at random.
+# People can read `budget` answers a week. Those where a judge is unsure help to improve the judge (*uncertainty
+# sampling*, Lewis & Gale, 1994). But they are not typical. For an honest share, some must be drawn at random.
 #
 # `p[i]` is the judge's probability that answer `i` is grounded. Return `(drawn, unsure)`, two lists of positions.
 #
 # - Draw `at_random` positions from *all* answers with `rng`, none twice, each as likely as any other.
-# - Of the rest, take the `budget - at_random` whose `p` is nearest to one half.
+# - Of the rest, take the `budget - at_random` answers whose `p` is nearest to one half.
 #
 # `sample_for_review([0.9, 0.52, 0.1], 1, 0, rng)` is `([], [1])`. There are always more answers than `budget`.
 
@@ -547,23 +517,23 @@ def sample_for_review(p, budget, at_random, rng):
 
 # %% check="sample_for_review" points=3
 p, rng = [0.9, 0.52, 0.1, 0.41, 0.97, 0.03, 0.7, 0.35], np.random.default_rng(8)
-# Return positions, `(drawn, unsure)`; the unsure ones are those whose `p` is nearest to one half.
+# Return positions, `(drawn, unsure)`, and leave the list `p` as it is; nearest means the smallest |p − 0.5|.
 check("Only doubts: the two nearest to one half", sorted(sample_for_review(p, 2, 0, rng)[1]), [1, 3])
-# Count doubts below one half like doubts above.
+# Measure the distance to one half without its sign: doubts below count like doubts above.
 check("The four nearest, above and below", sorted(sample_for_review(p, 4, 0, rng)[1]), [1, 3, 6, 7])
-# Count the drawn ones in the budget: people read `budget` answers in all.
-check("Nine to read, five at random", [len(part) for part in sample_for_review(grounding.TWENTY, 9, 5, rng)], [5, 4])
+# Leave out the drawn ones first; then take exactly `budget - at_random` of the rest, or none where that is 0.
+check(
+    "Nine and five to read, five at random",
+    [[len(part) for part in sample_for_review(grounding.TWENTY, budget, 5, rng)] for budget in (9, 5)],
+    [[5, 4], [5, 0]],
+)
 # Draw without putting back.
-check(
-    "The five drawn are five answers, in 40 weeks", min(len({*a}) for a, _ in grounding.weeks(sample_for_review, 40)), 5
-)
-# Take the doubtful ones only from those that were not drawn.
-check(
-    "Nobody reads an answer twice, in 40 weeks",
-    min(len({*a, *b}) for a, b in grounding.weeks(sample_for_review, 40)),
-    9,
-)
-# Draw first, from all answers and with `rng`, and give each the same chance.
+check("The five drawn differ, in 40 weeks", min(len({*a}) for a, _ in grounding.weeks(sample_for_review, 40)), 5)
+# Take doubts only from those not drawn, and return positions in the whole list `p`, not in a shortened one.
+check("Nobody reads twice, in 40 weeks", min(len({*a, *b}) for a, b in grounding.weeks(sample_for_review, 40)), 9)
+# Draw with the generator `rng` that you are given, so that its seed decides what is drawn.
+check("Equal draws from an equal seed, from another", grounding.equal_draws(sample_for_review), [True, False])
+# Draw first, from all answers, and give each the same chance.
 check(
     "Drawn least and most often of 20, in 1,500 draws of 5",
     grounding.drawn_least_and_most(sample_for_review),
@@ -578,7 +548,7 @@ check("The drawn ones give the share of grounded answers", float(np.mean(shares)
 
 
 # %% mistake="sample_for_review"
-# Read more than what looks bad: low scores and complaints show only the errors that somebody noticed.
+# Sort by the distance |p − 0.5|: the lowest `p` come first when you sort by `p`, or by a difference with its sign.
 # - np.argsort(np.abs(p[rest] - 0.5), kind="stable")
 # + np.argsort(p[rest])
 
@@ -593,12 +563,12 @@ check("The drawn ones give the share of grounded answers", float(np.mean(shares)
 # + rng.integers(len(p), size=at_random)
 
 # %% mistake="sample_for_review"
-# Take the doubts from those not drawn already: a second reading of one answer is a reading lost.
+# Somebody reads an answer twice: choose from those not drawn, and return positions in the whole list `p`.
 # - rest = np.setdiff1d(np.arange(len(p)), drawn)
 # + rest = np.arange(len(p))
 
 # %% mistake="sample_for_review"
-# Draw with `rng`: the first answers of a week are not a sample of it.
+# Draw with `rng`, whose seed decides: the same answers every time are not a sample.
 # - drawn = rng.choice(len(p), at_random, replace=False)
 # + drawn = np.arange(at_random)
 
@@ -632,67 +602,49 @@ print(pd.DataFrame(table, index=["share hallucinated", "2.5 %", "97.5 %"]).T.rou
 print(f"all 77: {wrong.mean():.2f}")
 
 # %% [markdown]
-# Who reads only complaints believes that 93 % are hallucinated, and never sees the other 29. The random ones are right
-# on average, and ten are few: one week shows anything from 0.30 to 0.80. The unsure ones find no more, for this judge
-# is not clearly better than chance. Doubts pay as far as the judge is any good.
+# Only the random ones give the true share on average. Ten are few: one week shows anything from 0.30 to 0.80. The
+# unsure ones are there to improve the judge. To find errors, read the lowest `p` of a judge whose kappa you know.
 #
-# What readers approve may become the next example of the prompt, or training data. Guess how many hallucinations each
-# gate would let in.
-
-# %%
-gates = {
-    "nobody": read.rule | True,
-    "the model": read.model_yes > 0.5,
-    "the rule": read.rule,
-    "your claims": read.claims,
-}
-rows = {name: [enters.sum(), (enters & ~read.grounded).sum()] for name, enters in gates.items()}
-print(pd.DataFrame(rows, index=["enter", "hallucinated"]).T)
-
-# %% [markdown]
-# Approved by itself, the model would learn from 26 hallucinations in 41 answers. Models trained again and again on
-# their own output degrade (Shumailov et al., 2024). So a person approves what flows back, and the questions of your
-# test set stay out. A reader's gate would show 0 here by construction: a reader made the labels. Real readers err.
-# Measure them too.
+# What readers approve may become an example in the prompt, or training data. Models trained again and again on their
+# own output degrade (Shumailov et al., 2024). So a person approves what flows back, and your test questions stay out.
 
 # %% [markdown]
 # ## The answer
 #
-# Who would have noticed the 17,283 nights? The picture has a column for each of the 43 hallucinations. A filled square
-# is a check that refuses it.
+# Who would have noticed the 17,283 nights? The picture has a column for each answer. A filled square is an answer that
+# the check refuses: noticed on the left, a false alarm on the right.
 
 # %% fold
-noticed = pd.DataFrame(
-    {
-        "rule on numbers": ~read.rule,
-        "your claims": ~read.claims,
-        "relevance": read.relevance == "refused",
-        "model on itself": read.model_yes <= 0.5,
-    }
-)[~read.grounded]
-noticed = noticed.loc[noticed.sum(axis=1).sort_values(ascending=False, kind="stable").index]
-figure, axes = plt.subplots(figsize=(9, 2.6), layout="constrained")
-for row, name in enumerate(noticed):
-    hit = noticed[name].to_numpy()
-    axes.scatter(np.flatnonzero(hit), [-row] * hit.sum(), marker="s", s=45, color="#0072B2")
-    axes.scatter(np.flatnonzero(~hit), [-row] * (~hit).sum(), marker="s", s=45, color="white", edgecolor="#999999")
-place = noticed.index.get_loc(read.index[read.id == "q65"][0])
-axes.axvspan(place - 0.5, place + 0.5, color="#E69F00", alpha=0.35, zorder=0)
-axes.annotate("17,283 nights", (place, 0.5), (place, 1.1), ha="center", arrowprops={"arrowstyle": "->"})
-axes.set(yticks=-np.arange(4), yticklabels=noticed.columns, ylim=(-3.6, 1.5), xticks=[])
-axes.set_xlabel("the 43 hallucinations, most noticed first")
+refuses = pd.DataFrame(
+    {"rule on numbers": ~read.rule, "your claims": ~read.claims, "model on itself": ~judges["the model"]}
+)
+order = refuses.assign(grounded=read.grounded, most=-refuses.sum(axis=1)).sort_values(
+    ["grounded", "most"], kind="stable"
+)
+place = np.arange(len(read)) + 3 * order.grounded.to_numpy()  # a gap between hallucinated and grounded
+figure, axes = plt.subplots(figsize=(10, 2.4), layout="constrained")
+for row, name in enumerate(refuses):
+    hit = order[name].to_numpy(bool)
+    colour = np.where(order.grounded, "#D55E00", "#0072B2")
+    axes.scatter(place[hit], [-row] * hit.sum(), marker="s", s=32, color=colour[hit])
+    axes.scatter(place[~hit], [-row] * (~hit).sum(), marker="s", s=32, color="white", edgecolor="#999999")
+hotel_place = place[list(order.index).index(read.index[read.id == "q65"][0])]
+axes.axvspan(hotel_place - 0.5, hotel_place + 0.5, color="#E69F00", alpha=0.35, zorder=0)
+axes.annotate("17,283 nights", (hotel_place, 0.5), (hotel_place, 1.1), ha="center", arrowprops={"arrowstyle": "->"})
+axes.set(yticks=-np.arange(3), yticklabels=refuses.columns, ylim=(-2.6, 1.5), xlim=(-1, place[-1] + 1))
+axes.set_xticks([21, 62.5], ["43 hallucinations", "34 grounded answers"])
+axes.tick_params(length=0)
 plt.show()
-ours = noticed["your claims"] | noticed.relevance
-print(f"noticed by your two checks {ours.sum()}; by none of the four {(~noticed.any(axis=1)).sum()}")
+table = refuses.groupby(read.grounded).sum().T.set_axis(["noticed of 43", "false alarms of 34"], axis=1)
+print(table, f"\nnoticed by none: {(~refuses.any(axis=1) & ~read.grounded).sum()}")
 
 # %% [markdown]
-# Only your claims notice it. Your two checks notice 23 of the 43. None of the four notices 14. So people read some
-# answers at random each week, for an honest share, and some where a measured judge is in doubt. An assistant with 25
-# useful answers in 77 should not answer passengers yet.
+# Only your claims notice it. Claims and model notice 17 hallucinations each. The claims raise one false alarm, the
+# model 19. If the model approved its own answers, 26 hallucinations would flow back. 17 are noticed by none. So people
+# read some answers at random each week. An assistant with 25 useful answers in 77 should not answer passengers yet.
 #
-# In production people trace every prompt and answer (Langfuse, Phoenix, MLflow). They score faithfulness and answer
-# relevancy with model judges (Ragas, DeepEval), and label samples in Argilla or Label Studio. The judge's kappa is
-# monitored too: a new version of the judge is a drift.
+# In production people trace prompts and answers (Langfuse, MLflow) and score faithfulness and answer relevancy with
+# model judges (Ragas, DeepEval). A new version of the judge is measured again.
 
 # %% [markdown] say="watch_llm" points=2
 # **Say it.** "How do you know in production that an assistant does not make things up, and how does it get better?"
@@ -705,8 +657,8 @@ print(f"noticed by your two checks {ours.sum()}; by none of the four {(~noticed.
 #
 # ### BEGIN SOLUTION
 # I check faithfulness, claim by claim against the retrieved document (precision 17 of 18, recall 0.40), and relevance,
-# for nine of 34 grounded answers answered nothing. I measure judges by kappa with people: the model on itself had
-# −0.16, always-no has 0. People read a random sample for the true share, and the doubts of a good judge. Questions
-# tell drift early: 0.76 apart, shuffled at most 0.62, and my relevance check lost its verdict on 18 of 37. Only what a
-# person approved flows back.
+# for nine of 34 grounded answers answered nothing. I measure judges by kappa against labels: the model on itself had
+# −0.16, always-no has 0. People read a random sample for the true share, and the doubts of a judge to improve it.
+# Questions tell drift early: 0.76 apart, shuffled at most 0.62, and my relevance check lost its verdict on 18 of 37.
+# Only what a person approved flows back.
 # ### END SOLUTION
