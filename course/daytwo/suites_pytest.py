@@ -77,8 +77,7 @@ def _plugin(tests, gives, context, versions, hear, tell, seconds):
         def judge(self, session, version):
             """Run every test on one version until the first that fails."""
             try:
-                names = {"__name__": "desk"} | context
-                exec(compile(version["source"], "the code under test", "exec"), names)
+                exec(compile(version["source"], "the code under test", "exec"), names := {"__name__": "desk"} | context)
                 self.value = names[gives]
                 for test in functions(tests):
                     _replace(test.__globals__, names)
