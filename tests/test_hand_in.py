@@ -8,10 +8,11 @@ from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
+from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import LateSubmissionPlugin
 from traitlets import Float
-from traitlets.config import Config
+from traitlets.config import Config, PyFileConfigLoader
 
 from grading.engine import files
 from grading.engine.carry import carried
@@ -198,3 +199,14 @@ print(app._format_collect_path("archive"))
 """
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert said.stdout.strip() == str(ROOT / "classroom/downloaded/01_try/archive"), said.stderr
+
+
+def test_formgrader_and_collect_read_an_odd_time_as_none(coursedir, tmp_path):
+    """They would wait for the pipe for ever, or show no page at all."""
+    PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()  # plugs us in
+    api = NbGraderAPI(coursedir)
+    for student, what in (("ann", "a pipe"), ("ben", b"yesterday"), ("cyd", b"2026-11-30 22:59:00 UTC")):
+        put(tmp_path / "submitted" / student / "one" / "timestamp.txt", what)
+    found = [api.get_submitted_timestamp("one", student) for student in ("ann", "ben", "cyd", "dan")]
+    assert found == [None, None, WHEN, None]
+    assert coursedir.get_existing_timestamp(str(tmp_path / "submitted" / "ann" / "one")) is None

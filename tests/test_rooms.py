@@ -1,6 +1,7 @@
 """The rooms of grading/: who may import whom, and no circle between modules, wherever in a module the import stands."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -19,6 +20,7 @@ ROOMS = {  # what each may import beside itself
     "__main__": {"checks", "lesson", "engine", "rehearsal", "environment"},
     "bootstrap": set(),  # runs before anything is installed
 }
+CHAPTERS = {"gains.py", "forgeries.py", "reaching.py", "tampering.py", "crashes.py", "accidents.py", "paper.py"}
 LARGE = 300  # lines
 LONG = {"bootstrap", "checks.values", "lesson.run"}
 
@@ -111,3 +113,18 @@ def test_a_circle_is_found():
 def test_modules_can_be_read_in_one_sitting():
     lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
     assert not {name: n for name, n in lines.items() if n > LARGE and name not in LONG}
+
+
+def test_what_the_readme_names_is_there():
+    """The table of files, and the one that says where each promise is kept."""
+    text = (ROOT / "grading" / "README.md").read_text(encoding="utf-8")
+    rows = "".join(line for line in text.splitlines() if line.startswith("|"))
+    files = {path.name for path in MODULES.values()}
+    assert files - set(re.findall(r"`([\w]+\.py)`", rows)) <= {"__init__.py", *CHAPTERS}
+    by_name = {name.rpartition(".")[2]: path for name, path in reversed(MODULES.items())}  # box/template.py, too
+    for module, name in re.findall(r"`(\w+)\.([A-Za-z_.]+)`", rows):
+        if name != "py":
+            said = by_name[module].read_text(encoding="utf-8")
+            found = {n.name for n in ast.walk(ast.parse(said)) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+            found |= {n.id for n in ast.walk(ast.parse(said)) if isinstance(n, ast.Name)}
+            assert set(name.split(".")) <= found, f"{module}.{name}"

@@ -41,10 +41,10 @@ from grading.lesson.read import read
 from grading.rehearsal import simulate
 from grading.rehearsal.submissions import PORT, ROWS, WIRES, Paper
 
-SECTION, NAME = "04_monitoring", "02_detect_drift"
+SECTION, NAME = "04_monitoring", "04_set_alert_thresholds"  # whose checks take no time
 LESSON = read(SOLUTIONS / SECTION / f"{NAME}.py")
 EXERCISES = list(LESSON.exercises)
-VICTIM = EXERCISES[3]
+VICTIM = EXERCISES[2]
 LIMITS = {"cell": 2, "notebook": 40, "memory": 1_000, "file": 20, "disk": 60}
 SEED = "a secret of this class"
 boxed = pytest.mark.skipif(bool(sandbox.possible()), reason="this kernel gives no sandbox")
@@ -82,21 +82,24 @@ def short(notebook):
 RELEASE = short(build.released(build.solved(LESSON)))
 
 
-def plan(exercise):
+def plan(exercise, odd=False):
     """Right, wrong and blank answers, quick ones, with right ones before and after the victim."""
     wrong = exercise.mistakes[-1].source[len(exercise.mistakes[-1].opening) :]
     return {
         EXERCISES[0]: (exercise.answer.source, 1),
-        EXERCISES[1]: (wrong, 0),
-        EXERCISES[2]: (None, 0),
-        EXERCISES[3]: (exercise.answer.source, 1),
-        EXERCISES[4]: (None, 0),
-        EXERCISES[5]: (exercise.alternatives[0].source, 1),
+        EXERCISES[1]: (None, 0) if odd else (wrong, 0),
+        EXERCISES[2]: (exercise.answer.source, 1),
+        EXERCISES[3]: (exercise.alternatives[0].source, 1),
     }[exercise.name]
 
 
+def odd(name):
+    """Half of all students leave blank what the others have wrong."""
+    return len(name) % 2 == 1
+
+
 def paper(name, victim=VICTIM):
-    made = Paper(LESSON, choose=plan, release=RELEASE, victim=victim)
+    made = Paper(LESSON, choose=lambda e: plan(e, odd(name)), release=RELEASE, victim=victim)
     if name in ROWS:
         ROWS[name](made)
     return made
@@ -259,7 +262,7 @@ def test_the_rest_of_the_notebook_is_graded(school, name):
         if exercise != VICTIM and name != "all_blank_and_skipped":
             right = school.papers[name].deserved[f"{exercise}-check"] > 0
             assert verdict == (
-                "right" if right else "blank" if plan(LESSON.exercises[exercise])[0] is None else "wrong"
+                "right" if right else "blank" if plan(LESSON.exercises[exercise], odd(name))[0] is None else "wrong"
             ), exercise
 
 

@@ -18,6 +18,7 @@ from grading.box.processes import (
     Clock,
     alive,
     descendants,
+    doomed,
     executed,
     gone,
     kill,
@@ -87,7 +88,7 @@ class Overseer:
                 at = None
                 if self.cells[last]["kind"] != "common" and self.others(pid) > calm:
                     self.suspects.append(last)
-                if not all(map(alive, self.snapped.values())):
+                if not self.unharmed():
                     why = "it ended other processes of the notebook"
                     break
             elif handed and self.is_snapshot(message.get("snap"), message.get("pid")) and message["pid"] != pid:
@@ -102,7 +103,7 @@ class Overseer:
                 self.end(pid)
                 return bool(self.late())
             elif "finished" in message:
-                done = all(map(alive, self.snapped.values()))
+                done = self.unharmed()
                 why = "" if done else "it ended other processes of the notebook"
                 break
             else:
@@ -115,6 +116,10 @@ class Overseer:
             return True
         why = why or "its process ended" + (f" by {name_of(-status)}" if status < 0 else "")
         return self.blame(last if at is None else at, begun, why) or bool(self.late())
+
+    def unharmed(self):
+        """Whether all snapshots are there, and nobody has killed one: that is seen before the next cell is blamed."""
+        return all(alive(pid) and not doomed(pid) for pid in self.snapped.values())
 
     def blame(self, at, begun, why):
         """Leave out what a death at this cell is due to; True when there is nothing to leave out.

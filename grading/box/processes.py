@@ -5,6 +5,7 @@ import os
 import signal
 import time
 
+ENDING = 0x404  # flags of a process in the kernel: it is exiting, or was ended by a signal
 PROC = os.path.isdir("/proc/self")
 
 
@@ -65,6 +66,14 @@ def alive(pid):
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     return not gone(pid)
+
+
+def doomed(pid):
+    """Whether a process that still shows has been killed: on a busy machine it ends a while later."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+        return bool(int(fields[28]) & 1 << signal.SIGKILL - 1 or int(fields[6]) & ENDING)
+    return False
 
 
 def kill(pid, number=signal.SIGKILL):
