@@ -169,7 +169,7 @@ def run_all(page):
     """Run all cells from the menu and wait until the kernel has done them."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    last = page.locator(f"{PANEL} .jp-CodeCell .jp-InputPrompt").last
+    last = page.locator(f"{PANEL} .jp-CodeCell:not(:has(.jp-Placeholder)) .jp-InputPrompt").last  # folded: none
     until(page, lambda: re.search(r"\d", last.inner_text()), "the notebook to end")
 
 

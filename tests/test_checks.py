@@ -38,6 +38,8 @@ EQUAL = [
     (math.nan, math.nan),
     ((1, 2.0), [1, 2]),
     (np.array([1, 2]), [1, 2]),
+    (np.array([True, False]), [True, False]),
+    (pd.Series([True, False]), [True, False]),
     (pd.Series([1, 2], index=[7, 8]), [1, 2]),
     ({"b": 2, "a": 1}, {"a": 1, "b": 2}),
     ({3, 1}, {1, 3}),

@@ -63,7 +63,7 @@ def agrees(got, expected, tolerance=TOLERANCE):
 
 
 def is_number(x):
-    return isinstance(x, int | float | np.number)
+    return isinstance(x, int | float | np.number | np.bool_)
 
 
 def missing(x):
