@@ -297,7 +297,8 @@ check("Half of all requests fail in two steps", streaks(fires([500, 500], [1000,
 # Use the steps there are: a window that is not full is no NaN, and a slice from a negative index wraps around.
 check("Half of all requests fail in twenty steps", streaks(fires([250] * 20, [500] * 20)), [(0, 19)])
 outage = steady((100, 5), (30, 1000), (130, 5))
-# Ask for both windows of one rule at the same step. A window of n steps holds the step and the n − 1 before it.
+# One rule that fires is enough; it asks both of its windows at the same step.
+# A window of n steps holds the step and the n − 1 before it.
 check("Five in a thousand fail, but all from step 100 to step 129", streaks(fires(*outage)), [(101, 134)])
 fire = steady((100, 0), (60, 1000))
 # Divide by the budget of the promise that the caller gives, 1 − `objective`.
@@ -620,8 +621,8 @@ def estimated_performance(p, threshold=WARN):
 
 # %% check="estimated_performance" points=3
 five = np.array([0.1, 0.2, 0.4, 0.8, 0.9])
-# Return two shares from 0 to 1, accuracy first: a call of 0.5 is right half of the time.
-# Recall is 1 where every flight is called late.
+# Return two shares from 0 to 1, accuracy first; draw no dice, and weigh all flights alike.
+# A call of 0.5 is right half of the time. Recall is 1 where every flight is called late.
 check("Two coins", estimated_performance(np.array([0.5, 0.5])), (0.5, 1.0))
 # A call is right with chance p where it says late, else with 1 − p: take the mean over all flights, exactly.
 # Recall adds up p, not flights.
@@ -725,10 +726,10 @@ mean = labelled[["p_late", "late"]].groupby(month).mean().set_axis(["mean p_late
 seen.assign(expected=expected).join(mean).loc[[7, 9], ["expected", "observed", "low", "high", *mean]].round(3)
 
 # %% [markdown]
-# The estimate is nearly the same in July and in September. The observed accuracy was far below it in July, a little
-# above it in September: the flights changed, the forecasts did not (*concept drift*). So use the estimate until labels
-# come, then compare. A gap larger than chance says that the calibration is lost. No gap proves nothing, because errors
-# can cancel.
+# The estimate is nearly the same in both months. In July the observed accuracy was far below it, as many more flights
+# were late than forecast (*concept drift*). In September the gap is within chance, although far fewer were late: errors
+# can cancel. So use the estimate until labels come, then compare. A gap larger than chance says that the calibration is
+# lost; no gap proves nothing.
 
 
 # %% [markdown]
@@ -795,7 +796,7 @@ print("labels silent:", ", ".join(local["wrong"].dt.strftime("%d %b").unique()))
 #
 # In production, Prometheus scrapes and evaluates rules, Alertmanager groups and routes alerts, Grafana draws the page,
 # NannyML estimates performance without labels. A *Watchdog* alert always fires and is checked from outside, in case the
-# monitoring dies. Next: *Set alert thresholds*.
+# monitoring dies.
 
 
 # %% [markdown] say="q27" points=2
