@@ -204,8 +204,7 @@ def signs(requests):
 # ## What a scrape sees
 #
 # Each sign becomes two counters: bad requests, and requests that could be judged. Prometheus reads them over HTTP again
-# and again: a *scrape*. Counters only grow, so alerts use differences: `rate(bad_total[1h])`. A sign that needs a label
-# is counted when the label arrives.
+# and again: a *scrape*. Counters only grow, so alerts use differences: `rate(bad_total[1h])`.
 
 
 # %%
@@ -795,8 +794,7 @@ print("labels silent:", ", ".join(local["wrong"].dt.strftime("%d %b").unique()))
 # latency, traffic (our `valid_total`), errors, and saturation, which we did not measure.
 #
 # In production, Prometheus scrapes and evaluates rules, Alertmanager groups and routes alerts, Grafana draws the page,
-# NannyML estimates performance without labels. A *Watchdog* alert always fires and is checked from outside, in case the
-# monitoring dies.
+# NannyML estimates performance without labels. A *Watchdog* alert always fires and is checked from outside.
 
 
 # %% [markdown] say="q27" points=2
@@ -804,7 +802,7 @@ print("labels silent:", ", ".join(local["wrong"].dt.strftime("%d %b").unique()))
 #
 # One point each:
 #
-# - four layers with a metric each, and why accuracy misled on 9 February, with numbers from above;
+# - four layers with a metric each, and why accuracy misled on 9 February, with numbers;
 # - what pages and when, how alerts become incidents with owners, what silence does, what runs by itself.
 #
 # ### BEGIN SOLUTION
