@@ -28,20 +28,20 @@ NEW_YORK = "America/New_York"
 
 
 class Burn(NamedTuple):
-    """A rule: `action` when long and short window (in steps) both burn faster than `factor`."""
+    """A rule: it fires when long and short window (in steps) both burn faster than `factor`."""
 
     long: int
     short: int
     factor: float
-    action: str
 
 
 class Sign(NamedTuple):
-    """What an alert means: its layer, whether people feel it, the share of good events promised, what to do."""
+    """What is bad, its layer, whether people feel it, the share of good events promised, and what to do."""
 
+    bad: str
     layer: str
     symptom: bool
-    promise: float
+    promise: float | None
     runbook: str
 
 
@@ -52,8 +52,7 @@ class Alert(NamedTuple):
     sign: str
 
 
-FAST = (Burn(12, 1, 14.4, "page"), Burn(72, 6, 6, "page"))  # 1 h and 5 min; 6 h and 30 min
-RULES = (*FAST, Burn(864, 72, 1, "ticket"))  # 3 days and 6 h
+RULES = (Burn(12, 1, 14.4), Burn(72, 6, 6))  # 1 h and 5 min; 6 h and 30 min
 QUIET = pd.Timedelta("6h")
 OWNERS = {
     "infrastructure": "platform team",
@@ -62,15 +61,21 @@ OWNERS = {
     "business": "airline desk",
 }
 SIGNS = {  # what breaks upstream shows downstream, so upstream stands first
-    "slow": Sign("infrastructure", True, 0.99, "take the slow replica out, if two others are well"),
-    "unanswered": Sign("infrastructure", True, 0.99, "ask another replica"),
-    "silent": Sign("data", False, 0.95, "call the feed's owner"),
-    "stale": Sign("data", False, 0.95, "find the delay in the feed"),
-    "repeated": Sign("data", False, 0.95, "restart the feed"),
-    "bad_inputs": Sign("data", False, 0.95, "quarantine the readings"),
-    "label_conflict": Sign("data", False, 0.95, "hold the labels back"),
-    "golden": Sign("model", False, 0.99, "roll back to the shipped artefact"),
-    "cancelled": Sign("business", True, 0.95, "open the storm plan"),
+    "slow": Sign(
+        "answered after more than 0.05 s",
+        "infrastructure",
+        True,
+        0.99,
+        "take the slow replica out, if two others are well",
+    ),
+    "unanswered": Sign("no answer within 0.25 s", "infrastructure", True, 0.99, "ask another replica"),
+    "silent": Sign("no new reading for two hours", "data", False, None, "call the feed's owner"),
+    "stale": Sign("newest reading older than 3 hours", "data", False, 0.95, "find the delay in the feed"),
+    "repeated": Sign("reading equals the one before", "data", False, 0.95, "restart the feed"),
+    "bad_inputs": Sign("missing or impossible input", "data", False, 0.95, "quarantine the readings"),
+    "label_conflict": Sign("label contradicts the minutes of delay", "data", False, 0.95, "hold the labels back"),
+    "golden": Sign("known flight gets a new p_late", "model", False, 0.99, "roll back to the shipped artefact"),
+    "cancelled": Sign("flight cancelled", "business", True, 0.95, "open the storm plan"),
 }
 
 
@@ -105,6 +110,16 @@ BROKEN = {  # day of September: what breaks from noon to midnight
     8: faults.flipped_labels(0.5, **_noon(8)),
     9: faults.late_events(1.0, "4h", "weather", **_noon(9)),
     10: faults.celsius(**_noon(10)),
+}
+STORY = {  # the same in words
+    3: "one replica of three answers ten times slower",
+    4: "humidity is missing",
+    5: "a model with shuffled coefficients serves",
+    6: "the weather feed repeats its last reading",
+    7: 'visibility comes as text, such as "10 miles"',
+    8: "half of the labels are turned round",
+    9: "the weather comes four hours late",
+    10: "temperature comes in °C instead of °F",
 }
 START, END = pd.Timestamp("2013-09-03 04:00", tz="UTC"), pd.Timestamp("2013-09-14 04:00", tz="UTC")
 
@@ -243,10 +258,10 @@ def signs(requests: pd.DataFrame) -> pd.DataFrame:
     table = {
         "slow": r.latency > 0.05,
         "unanswered": r.p_late.isna(),
+        "cancelled": r.cancelled,
         "bad_inputs": ~good,
         "stale": ~(r.age_h <= 3),
         "wrong": (warned != (r.late == 1)).where(r.late.notna() & r.p_late.notna()),
-        "cancelled": r.cancelled,
         "surprised": (hurt & ~warned).where(r.cancelled | r.late.notna()),
     }
     return pd.DataFrame(table).astype(float)
@@ -276,38 +291,23 @@ def scrape(registry) -> dict:
     return {" ".join([s.name, *s.labels.values()]): s.value for s in samples if not s.name.endswith("_created")}
 
 
-def scraped(table: pd.DataFrame, *names: str) -> dict:
-    """`tally`, with the events counted by prometheus-client and read over HTTP."""
-    from prometheus_client import CollectorRegistry, Counter
-
-    registry = CollectorRegistry()
-    bad = Counter("bad", "Events that went wrong", ["sign"], registry=registry)
-    valid = Counter("valid", "Events that could be judged", ["sign"], registry=registry)
-    for name in names or table.columns:
-        column = pd.to_numeric(table[name], errors="coerce")
-        bad.labels(name).inc(column.sum())
-        valid.labels(name).inc(column.count())
-    page = scrape(registry)
-    return {n: f"{page[f'bad_total {n}']:.0f} of {page[f'valid_total {n}']:.0f}" for n in names or table.columns}
-
-
 # Exercise 2: burn rates
 
 
-def burn_rate(bad, total, objective: float = 0.99, rules=RULES, least: int = 3) -> list:
-    """The action of each step ("page", "ticket" or None) for counts of failed and of all requests."""
-    counts = pd.DataFrame({"bad": bad, "total": total})
+def burn(bad, total, n: int, objective: float = 0.99) -> pd.Series:
+    """How fast the last `n` steps burn the budget, at each step; nothing is asked, nothing burns."""
+    sums = pd.DataFrame({"bad": bad, "total": total}).rolling(n, min_periods=1).sum()
+    return (sums.bad / sums.total).fillna(0) / (1 - objective)
 
-    def window(n):
-        sums = counts.rolling(n, min_periods=1).sum()
-        return sums.bad, (sums.bad / sums.total).fillna(0) / (1 - objective)
 
-    actions = [None] * len(counts)
-    for rule in reversed(rules):
-        failed, long = window(rule.long)
-        fires = (long > rule.factor) & (window(rule.short)[1] > rule.factor) & (failed >= least)
-        actions = [rule.action if now else before for now, before in zip(fires, actions, strict=True)]
-    return actions
+def fires(bad, total, objective: float = 0.99, rules=RULES, least: int = 3) -> list[bool]:
+    """Whether any of `rules` fires at each step, for counts of failed and of all requests."""
+    fire = np.zeros(len(bad), dtype=bool)
+    for rule in rules:
+        long, short = (burn(bad, total, n, objective) > rule.factor for n in (rule.long, rule.short))
+        enough = pd.Series(bad).rolling(rule.long, min_periods=1).sum() >= least
+        fire |= (long.to_numpy() & short.to_numpy()) & enough.to_numpy()
+    return fire.tolist()
 
 
 def per_step(time: pd.Series, bad: pd.Series, start=None, end=None) -> pd.DataFrame:
@@ -326,10 +326,12 @@ def steady(*parts) -> tuple[list, list]:
     return failed, [1000] * len(failed)
 
 
-def turns(actions) -> list:
-    """(step, action) wherever the action changes; None, NaN and "" are no action."""
-    actions = [a if isinstance(a, str) and a else None for a in actions]
-    return [(i, a) for i, a in enumerate(actions) if i == 0 or a != actions[i - 1]]
+def streaks(fires) -> list:
+    """(first, last) step of each run of true values; None and NaN are not true."""
+    fires = [bool(now) and now == now for now in fires]
+    first = [i for i, now in enumerate(fires) if now and not (i and fires[i - 1])]
+    last = [i for i, now in enumerate(fires) if now and not any(fires[i + 1 : i + 2])]
+    return list(zip(first, last, strict=True))
 
 
 # Exercise 3: incidents
@@ -360,8 +362,8 @@ def _alerts() -> tuple:
     tape, found = _september(), []
     for sign, (time, bad) in streams(tape, signs(tape.requests)).items():
         steps = per_step(time, bad)
-        actions = burn_rate(steps.bad, steps.total, SIGNS[sign].promise, FAST)
-        found += [Alert(time, sign) for time, action in zip(steps.index, actions, strict=True) if action]
+        now = fires(steps.bad.tolist(), steps.total.tolist(), SIGNS[sign].promise)
+        found += [Alert(time, sign) for time in steps.index[now]]
     steps = pd.date_range(START, END, freq=STEP)
     found += [Alert(time, "silent") for time in absent(tape.weather.available_time, steps, "2h")]
     return tuple(found[i] for i in np.random.default_rng(0).permutation(len(found)))
@@ -373,9 +375,9 @@ def alerts() -> list[Alert]:
 
 
 def told(*lines: str) -> list[Alert]:
-    """Alerts on 20 June 2013, each told as "03:00 slow"."""
+    """Alerts of 20 June 2013, each told as "03:00 slow"; "27:00 slow" is 3:00 of the next day."""
     pairs = [line.split() for line in lines]
-    return [Alert(pd.Timestamp(f"2013-06-20 {clock}", tz="UTC"), sign) for clock, sign in pairs]
+    return [Alert(pd.Timestamp("2013-06-20", tz="UTC") + pd.Timedelta(f"{clock}:00"), sign) for clock, sign in pairs]
 
 
 def incidents(alerts, quiet=QUIET) -> list[dict]:
@@ -392,7 +394,6 @@ def incidents(alerts, quiet=QUIET) -> list[dict]:
         result.append(
             {
                 "start": members[0].time,
-                "end": members[-1].time,
                 "alerts": len(members),
                 "severity": "page" if any(SIGNS[a.sign].symptom for a in members) else "ticket",
                 "owner": OWNERS[cause.layer],
@@ -403,8 +404,8 @@ def incidents(alerts, quiet=QUIET) -> list[dict]:
 
 
 def brief(incidents, *keys: str) -> list:
-    """A tuple of some keys of each incident, or of all six; of one key its value; times as "hour:minute"."""
-    keys = keys or ("start", "end", "alerts", "severity", "owner", "runbook")
+    """A tuple of some keys of each incident, or of all five; of one key its value; times as "hour:minute"."""
+    keys = keys or ("start", "alerts", "severity", "owner", "runbook")
 
     def text(value):
         return value.strftime("%H:%M") if hasattr(value, "strftime") else value
