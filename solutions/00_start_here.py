@@ -31,7 +31,7 @@ plt.show()
 # ## The map
 #
 # Start where your own question is: every lesson stands alone, and takes about an hour. The sections form a loop: data,
-# training, validation, deployment, monitoring, retraining, and the way back.
+# training, validation, deployment, monitoring, retraining, and the way back. "Not yet" is not written yet.
 #
 # {map}
 

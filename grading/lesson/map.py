@@ -42,7 +42,7 @@ def rows(known):
         for stem in written(section)[0]:
             lesson, asks = known.get(f"{section}/{stem}"), page["lessons"].get(stem, "")
             if lesson is None:
-                yield f"| {named(stem)} | {asks} | not written yet | |"
+                yield f"| {named(stem)} | {asks} | not yet | |"
             else:
                 link = f"[{title(lesson)}]({section}/{stem}.ipynb)"
                 yield f"| {link} | {asks} | {budgets.minutes(lesson) or ''} | {len(lesson.exercises)} |"
