@@ -22,6 +22,7 @@ LESSON = read(SOLUTIONS / "04_monitoring" / "02_detect_drift.py")
 RELEASE = nbformat.read(LESSON.release, as_version=4)
 START = nbformat.read(COURSE / "00_start_here.ipynb", as_version=4)
 ANSWERS = {name: e.answer.source for name, e in LESSON.exercises.items()}
+OTHER = list(ANSWERS)[1]
 WORDS = "I would watch the losses by day."
 GRADE = {c.metadata.nbgrader.grade_id: c.id for c in RELEASE.cells if "nbgrader" in c.metadata}
 FIRST, LAST = RELEASE.cells[0].id, RELEASE.cells[-1].id
@@ -196,7 +197,7 @@ def test_a_spoken_answer_without_its_question_is_known_by_its_place(work):
 
 
 def test_the_name_an_answer_defines_is_trusted_over_its_id(work):
-    a, b = named(work, "psi"), named(work, "ks")
+    a, b = named(work, "psi"), named(work, OTHER)
     a["metadata"], b["metadata"] = b["metadata"], a["metadata"]
     a["id"], b["id"] = b["id"], a["id"]
     result = graded(work)
@@ -212,7 +213,7 @@ def test_swapped_ids_of_answer_and_check_cost_nothing(work):
 
 
 def test_checks_that_swapped_ids_stay_where_they_were_released(work):
-    a, b = named(work, "psi-check"), named(work, "react-check")
+    a, b = named(work, "psi-check"), named(work, f"{OTHER}-check")
     a["metadata"], b["metadata"] = b["metadata"], a["metadata"]
     assert_all_answers(graded(work))
     assert extras(graded(work)) == []
@@ -234,8 +235,8 @@ def test_of_two_alike_the_more_alike_is_taken_and_the_other_kept(work):
 
 def test_one_cell_is_not_taken_for_two(work):
     work["cells"].remove(named(work, "psi"))
-    ks, psi = (named(RELEASE, name).source for name in ("ks", "psi"))
-    named(work, "ks")["source"] = indent(psi + "\n" + ks[: len(ks) * 4 // 5], "  ")  # defines no name
+    other, psi = (named(RELEASE, name).source for name in (OTHER, "psi"))
+    named(work, OTHER)["source"] = indent(psi + "\n" + other[: len(other) * 4 // 5], "  ")  # defines no name
     result = graded(strip(work, "id", "metadata"))
     assert extras(result) == []
     assert [c.id for c in result.notebook.cells if "  def psi" in c.source] == ["answer-psi"]
@@ -427,7 +428,7 @@ def test_an_answer_merged_with_its_check_is_an_answer(work):
 
 def test_a_moved_answer_is_graded_in_its_place_and_only_that_is_said(work):
     work["cells"].append(work["cells"].pop(place(work, "psi")))
-    work["cells"].append(work["cells"].pop(place(work, "ks-check")))
+    work["cells"].append(work["cells"].pop(place(work, f"{OTHER}-check")))
     work["cells"].append(work["cells"].pop(place(work, AFTERWORD)))
     result = graded(work)
     assert_all_answers(result)
