@@ -77,7 +77,7 @@ PARTS = (  # what `make test` runs, in this order
     ("tests", ("pytest", "tests", *(f"--ignore={path}" for path in CLASSES))),
     ("classes", ("pytest", "-p", "no:cacheprovider", *CLASSES)),
 )
-BESIDE = "classes"  # runs beside the others, and is told at the end: it waits as much as it works
+BESIDE = ("classes", "tests")  # run one after the other beside the rest, and are told at the end
 TELLING = r"(FAILED|ERROR|✗|!) |\S+:\d+:\d+: "  # lines of a failed part that are said again at the end
 STEADY = {"DAYTWO_PROGRESS": "off", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -351,7 +351,7 @@ def test(*names):
     rows, broken = [("setting up", time.time() - began, "passed", "")], []
     chosen = {name: commands for name, *commands in PARTS if not names or name in names}
     with ThreadPoolExecutor(1) as pool:
-        aside = {name: pool.submit(prove, chosen[name], aloud=False) for name in {BESIDE} & set(list(chosen)[1:])}
+        aside = {name: pool.submit(prove, chosen[name], aloud=False) for name in BESIDE if name in list(chosen)[1:]}
         for name, commands in chosen.items():
             print(f"\n---- {name} ----", flush=True)
             seconds, code, said = aside[name].result() if name in aside else prove(commands)
