@@ -148,14 +148,16 @@ def two_worlds(reference, current, moved=0.0, seed=0):
 def tape(daily, flights_a_day=1, late_by=0, seed=11):
     """Flights with the excess `daily` of each day from `START`, in no order; their labels come `late_by` days late.
 
-    `flights_a_day` is a number, or one for each day. The first flight of a day is worse than the others, so that its
-    mean is not its median. A missing excess is a day on which no flight arrived.
+    `flights_a_day` (up to nine) is a number, or one for each day. They leave hour by hour from noon. The first of a
+    day is worse than the others, so that the mean is not the median. A missing excess: no flight arrived that day.
     """
     departures = pd.date_range(START, periods=len(daily), tz="UTC") + pd.Timedelta("12h")
     flights = pd.DataFrame({"excess": np.asarray(daily, dtype=float), "sched_dep": departures})
     flights = flights.loc[flights.index.repeat(flights_a_day)].reset_index(drop=True)
-    there = flights.groupby("sched_dep").sched_dep.transform("size")
-    flights["excess"] += np.where(flights.duplicated("sched_dep"), -SPREAD, SPREAD * (there - 1))
+    of_day = flights.groupby("sched_dep").sched_dep
+    place, there = of_day.cumcount(), of_day.transform("size")
+    flights["excess"] += np.where(place > 0, -SPREAD, SPREAD * (there - 1))
+    flights["sched_dep"] += pd.to_timedelta(place, unit="h")
     landed = flights.sched_dep + pd.Timedelta("3h") + pd.Timedelta(days=late_by)
     flights["known_at"] = landed.where(flights.excess.notna())
     return flights.sample(frac=1, random_state=seed)
