@@ -693,8 +693,8 @@ for axis in (top, bottom):
 plt.show()
 
 # %% [markdown]
-# The shaded month is July. The sum crosses the threshold on 10 July, but it was at 0.4 of 0.5 when June ended. The alarm
-# is June's as much as July's. Labels come within hours here, so we wait for evidence. With loans that default, we wait
+# The shaded month is July. The sum crosses the threshold on 10 July, but it was at 0.4 of 0.5 when June ended. So the
+# alarm is June's as much as July's. Labels come within hours here, so we wait for evidence. With loans that default, we wait
 # for labels too.
 #
 # `normal` is the mean of only 90 days, and one of them, 8 March, is the dip. How much hangs on it? We put a hundred
@@ -760,9 +760,9 @@ for start, end in (("2013-07-11", "2013-08-01"), ("2013-12-01", "2014-01-01")):
 # ## The answer
 #
 # Which detector would have noticed July? PSI was as loud in December, when nothing was wrong. A CUSUM of the loss
-# sounds on 10 July. It cries wolf in 7 % of quiet years if winter's mean is exact, in about 15 % if we admit that we saw
-# only one winter. Watch inputs to find broken feeds. Watch losses to find harm. Let harm ask for a challenger, and let
-# the challenger win its place.
+# sounds on 10 July. It cries wolf in 7 % of quiet years if winter's mean is exact, in about 15 % if we admit that we
+# saw only one winter. Watch inputs to find broken feeds. Watch losses to find harm. Let harm ask for a challenger, and
+# let the challenger win its place.
 #
 # In production, Evidently computes PSI and KS for each column. NannyML and Alibi Detect have a domain classifier.
 # river has Page–Hinkley and ADWIN, a window that shrinks when its mean changes. With each, split and shuffle by what
