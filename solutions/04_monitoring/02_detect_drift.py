@@ -694,8 +694,8 @@ plt.show()
 
 # %% [markdown]
 # The shaded month is July. The sum crosses the threshold on 10 July, but it was at 0.4 of 0.5 when June ended. So the
-# alarm is June's as much as July's. Labels come within hours here, so we wait for evidence. With loans that default, we wait
-# for labels too.
+# alarm is June's as much as July's. Labels come within hours here, so we wait for evidence. With loans that default, we
+# wait for labels too.
 #
 # `normal` is the mean of only 90 days, and one of them, 8 March, is the dip. How much hangs on it? We put a hundred
 # other winters together from the same weeks.
