@@ -104,7 +104,7 @@ print("entities:", *sorted(ENTITIES))
 #
 # - Each name counts its own versions: 1, 2, 3. A version never changes.
 # - If `view` equals the *newest* version of its name, add nothing and return that version.
-# - A name belongs to its first owner. For another owner, raise a `PermissionError` whose message contains the first one.
+# - A name belongs to its first owner. For another, raise a `PermissionError` with the first owner in its message.
 # - If `entity` is not in `ENTITIES`, raise a `ValueError`.
 # - If you raise, the registry stays as it was.
 
