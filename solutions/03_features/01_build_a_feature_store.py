@@ -221,8 +221,8 @@ def register(registry, view):
 #
 # A *log* keeps every value ever written. `event_time` is the moment a value is about. `available_time` is when it could
 # first be known. Our value is the mean delay of the flights scheduled at an airport in an hour. "The hour to 13:00"
-# runs from 12:00 to 13:00; its `event_time` is 13:00. Its mean is known when its last flight has left. (A live count
-# would take those that have left already; we keep it simple.)
+# runs from 12:00 to 13:00; its `event_time` is 13:00. Its mean is known when its last flight has left. (Simplified: a
+# live count would use those already gone.)
 
 # %%
 delays = store.delay_log()
@@ -253,8 +253,8 @@ print(f"late on 8 March, of all that landed: {year.late[(year.month == 3) & (yea
 
 # %% [markdown]
 # Each line runs from `event_time` (dot or square) to `available_time` (bar). At 18:00 the newest known value is that of
-# the hour to 13:00: 34 minutes. The hour to 18:00 is known at 20:26, after the flight was to leave. Values also
-# overtake each other: the hour to 14:00 comes after those to 15:00, 16:00 and 18:00.
+# the hour to 13:00: 34 minutes. Values also overtake each other: the hour to 14:00 comes after those to 15:00, 16:00
+# and 18:00.
 
 # %% [markdown]
 # ## Exercise 2: join what was known
@@ -397,8 +397,7 @@ def get_historical(asked, log, view):
 
 
 # %% [markdown]
-# For the whole year we take the course's `store.get_historical`: the same rules, but the log is sorted once for
-# `pd.merge_asof`, since all pairs would fill the memory.
+# For the whole year we take the course's `store.get_historical`: the same rules, by one sort and `pd.merge_asof`.
 #
 # DuckDB has a join for this. Its `ASOF JOIN` finds, for each question, the row with the largest time that is no later.
 # It orders by one time only; we give it `available_time`.
@@ -695,7 +694,7 @@ for name, log in {"a value is there once known": recent, "a value is there once 
 # Table and join are right. But a value is there only when the job has run, not when it is known. Round `available_time`
 # up to the next run, and not one flight differs.
 #
-# Now the whole year, with a job that runs each hour or each day. The model was trained on values as known.
+# Now the whole year, with a job each hour or each day, and the model that was trained on values as known.
 
 # %%
 rows = {}
@@ -708,8 +707,8 @@ print(pd.DataFrame(rows, index=["missing", "desk", "gain", "low", "high"]).T.rou
 
 # %% [markdown]
 # Written each hour, the model still gains. Written each day at midnight UTC, 98 % of the flights are served none (at
-# once: 8 %): the values expire by six, before the morning's flights are asked about. Then the model is surely worse
-# than one without the column.
+# once: 8 %): the values expire by six, before the morning's questions. Then the model is surely worse than one without
+# the column.
 
 # %% [markdown]
 # ## The answer
@@ -738,8 +737,8 @@ plt.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# A long line is a promise that was not kept. The analyst's line runs from 0.90 to 0.585. The last two models keep their
-# promise. One beats schedule and weather, the dotted line.
+# A long line is a promise that was not kept. The analyst's line runs from 0.90 to 0.585. The last two models keep
+# theirs. One beats the dotted line, schedule and weather.
 #
 # What went wrong? The analyst took a number that was written after the question. What would have stopped it? One rule:
 # every input comes from the store. There a flight's own delay becomes available at its departure. Two hours before, the
@@ -750,8 +749,7 @@ plt.show()
 # In production, people use Feast or the stores of Databricks, Vertex AI and SageMaker. All offer a registry, a
 # point-in-time join and an online store. Ask which time the join compares. Feast (version 0.66) compares its event
 # timestamp; a created timestamp only breaks ties, as between a value and its correction. Give it our `available_time`
-# as event timestamp, and its join works much like DuckDB's. Give it our `event_time`, and the join leaks. Feast's
-# Python read from the online store does not check the time to live.
+# as event timestamp, and its join works much like DuckDB's. Give it our `event_time`, and the join leaks.
 #
 # The next lesson is *Tell drifts apart*.
 
