@@ -83,8 +83,7 @@ print("one false alarm and one miss in four looks:", expected_cost(alarm, incide
 # - An alarm rings at or above the threshold.
 # - Return `np.inf`, which never rings, where that is cheapest.
 # - A missing value (NaN) never rings, and is no threshold.
-#
-# Any threshold that rings for the same looks is as good.
+# - Of equally cheap thresholds return the highest.
 
 
 # %% answer="best_threshold"
@@ -106,6 +105,7 @@ def best_threshold(values, incident, false_alarm=1, miss=8):
 few = np.array([1.0, 2, 3, 10, 12]), np.array([False, False, False, True, True])
 mixed = np.arange(1.0, 9), np.isin(np.arange(1, 9), [3, 6, 7])
 buried = np.arange(1.0, 13), np.arange(12) == 0
+tied = np.arange(1.0, 11), np.isin(np.arange(1, 11), [1, 10])
 gaps = np.array([5.0, -3, -6, *[np.nan] * 9]), np.arange(12) < 2
 cold = winter.delay.to_numpy(), winter.bad.to_numpy()
 # Try the values as thresholds, ring where `values >= threshold`, and return the threshold whose alarms cost least.
@@ -116,6 +116,8 @@ check("Incidents at 3, 6 and 7", rung(mixed[0], best_threshold(*mixed)), [3, 4, 
 check("The only incident lies below eleven quiet looks", rung(buried[0], best_threshold(*buried)), [])
 # Use the prices that the caller gives: another desk has others.
 check("Incidents at 3, 6 and 7, at prices 3 and 2", rung(mixed[0], best_threshold(*mixed, 3, 2)), [6, 7, 8])
+# Of equally cheap thresholds return the highest, which rings least; a strict `<` in ascending order keeps the lowest.
+check("An incident at 10, one below eight quiet looks", rung(tied[0], best_threshold(*tied)), [10])
 # Leave missing values out; compared as they are, they do not ring.
 check("Incidents at 5 and -3; nine looks are missing", rung(gaps[0], best_threshold(*gaps)), [-3, 5])
 # Try every value that occurs; a coarse grid steps over the cheapest.
