@@ -2,7 +2,7 @@
 # # Monitor a system
 #
 # On 9 February 2013 a blizzard cancelled more than half of New York's flights. That evening the airline desk asks: did
-# our model have a good day? Its accuracy says: an ordinary one.
+# our model have a good day? Its accuracy says: nothing special.
 #
 # You will be able to answer: *How would you design monitoring for a machine learning system?* You build signs in
 # four layers, an alert on a burning error budget, incidents with an owner, and an estimate of performance without
@@ -221,8 +221,8 @@ pd.Series(monitor.scrape(registry))  # a real server on a free port of this mach
 # ## How fast a budget burns
 #
 # We promise the desk that 99 % of its requests are answered within 0.05 s. One in a hundred may fail: that is the
-# *error budget*. The *burn rate* of a window of time is its share of failed requests divided by the budget. At 1 a
-# month's budget lasts a month.
+# *error budget*. The *burn rate* of a window of time is its share of failed requests divided by the budget. At
+# burn rate 1 the budget lasts exactly as long as planned.
 #
 # A window of five minutes wakes people for nothing; one of a day rings long after the repair. So the *Site Reliability
 # Workbook* (Google, 2018, chapter 5) asks two: the long one says that it matters, the short one that it goes on.
@@ -407,10 +407,10 @@ def fires(bad, total, objective=0.99, rules=RULES, least=3):
 pd.DataFrame.from_dict(SIGNS, orient="index").drop(columns="runbook")
 
 # %% [markdown]
-# `wrong` and `surprised` are left out: about a quarter of all calls are wrong on an ordinary day, and 14.4 times a
-# quarter is more than all.
+# `wrong` and `surprised` are left out: about a quarter of all calls are wrong on an ordinary day, so no share can be
+# 14.4 times as high.
 #
-# A burn rate is blind to silence: of nothing, nothing is bad. So `silent` asks how old the newest reading is. In
+# A burn rate is blind to silence: where nothing arrives, nothing fails. So `silent` asks how old the newest reading is. In
 # Prometheus that is `absent()`, or `up == 0` for a server that answers no scrape.
 
 
@@ -583,7 +583,7 @@ found["start"] = found.start.dt.tz_convert(monitor.NEW_YORK).dt.strftime("%d Sep
 found[["start", "alerts", "severity", "owner", "runbook"]]
 
 # %% [markdown]
-# The 974 alerts are nine incidents. Two wake somebody: the slow replica and the storm. Two faults at once would be one
+# Alerts were true 974 times, in nine incidents. Two wake somebody: the slow replica and the storm. Two faults at once would be one
 # incident here; Alertmanager keeps apart what differs in the labels of `group_by`.
 #
 # What is safe, quick and can be undone runs by itself, as the rollback to the shipped model. So `golden` needs only a
@@ -726,8 +726,8 @@ seen.assign(expected=expected).join(mean).loc[[7, 9], ["expected", "observed", "
 
 # %% [markdown]
 # The estimate is nearly the same in both months. In July the observed accuracy was far below it, as many more flights
-# were late than forecast (*concept drift*). In September the gap is within chance, although far fewer were late: errors
-# can cancel. So use the estimate until labels come, then compare. A gap larger than chance says that the calibration is
+# were late than forecast (*concept drift*). In September the gap is at the edge of chance, although far fewer were late:
+# errors can cancel. So use the estimate until labels come, then compare. A gap larger than chance says that the calibration is
 # lost; no gap proves nothing.
 
 
@@ -807,8 +807,8 @@ print("labels silent:", ", ".join(local["wrong"].dt.strftime("%d %b").unique()))
 #
 # ### BEGIN SOLUTION
 # Infrastructure: latency, errors. Data: missing, stale or implausible inputs. Model: wrong calls, golden flights.
-# Business: cancelled, surprised. On 9 February accuracy was 66 %, an ordinary day, while 61 % were surprised: the 57 %
-# cancelled have no label. Symptoms page when two windows burn the budget too fast, causes make tickets. 974 alerts
+# Business: cancelled, surprised. On 9 February accuracy was 66 %, no worst day, while 61 % were surprised: the 57 %
+# cancelled have no label. Symptoms page when two windows burn the budget too fast, causes make tickets. There
 # were nine incidents, two of them pages; the most upstream sign gives the owner. Silence has its own alert. A rollback
 # runs by itself, a storm plan takes a person.
 # ### END SOLUTION
