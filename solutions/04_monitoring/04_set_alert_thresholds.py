@@ -62,7 +62,7 @@ print(f"correlation of an hour with the next: {apart.corr(apart.shift(1)):.2f}")
 # ## Price the alarm
 #
 # A crew called in for nothing is a false alarm. Its cost is our unit. A bad evening without a second crew is a miss. We
-# say that it costs 8. With $F$ false alarms and $M$ misses in $n$ looks, the cost of a look is (Elkan, *The Foundations
+# say that it costs 8, net of the crew. With $F$ false alarms and $M$ misses in $n$ looks, the cost of a look is (Elkan, *The Foundations
 # of Cost-Sensitive Learning*, 2001)
 #
 # $$C = \frac{c_F\,F + c_M\,M}{n}.$$
@@ -108,17 +108,17 @@ buried = np.arange(1.0, 13), np.arange(12) == 0
 tied = np.arange(1.0, 11), np.isin(np.arange(1, 11), [1, 10])
 gaps = np.array([5.0, -3, -6, *[np.nan] * 9]), np.arange(12) < 2
 cold = winter.delay.to_numpy(), winter.bad.to_numpy()
-# Try the values as thresholds, ring where `values >= threshold`, and return the threshold whose alarms cost least.
+# Return one of the values, not its position: the one whose alarms, `values >= threshold`, cost least.
 check("Two incidents above three quiet looks", rung(few[0], best_threshold(*few)), [10, 12])
-# Weigh each error by its price: here a miss costs eight false alarms.
+# Weigh each error by its price (a miss costs eight false alarms), and try every value: the cost falls and rises again.
 check("Incidents at 3, 6 and 7", rung(mixed[0], best_threshold(*mixed)), [3, 4, 5, 6, 7, 8])
 # Let `np.inf` compete too: catching the incident can cost more than missing it.
 check("The only incident lies below eleven quiet looks", rung(buried[0], best_threshold(*buried)), [])
-# Use the prices that the caller gives: another desk has others.
+# Use the prices that the caller gives; an alarm at an incident costs nothing.
 check("Incidents at 3, 6 and 7, at prices 3 and 2", rung(mixed[0], best_threshold(*mixed, 3, 2)), [6, 7, 8])
 # Of equally cheap thresholds return the highest, which rings least; a strict `<` in ascending order keeps the lowest.
 check("An incident at 10, one below eight quiet looks", rung(tied[0], best_threshold(*tied)), [10])
-# Leave missing values out; compared as they are, they do not ring.
+# Leave missing values out, and try every value that occurs, those below zero too.
 check("Incidents at 5 and -3; nine looks are missing", rung(gaps[0], best_threshold(*gaps)), [-3, 5])
 # Try every value that occurs; a coarse grid steps over the cheapest.
 check("Winter costs 15 crews", 90 * expected_cost(cold[0] >= best_threshold(*cold), cold[1]), 15.0)
@@ -305,8 +305,8 @@ check("Two of five remembers longer", pages(some, 2, 5), [4, 5, 6, 8, 9, 10, 11,
 check("Two ones at the very start, two of four", pages([1, 1, 0, 0, 0, 0], 2, 4), [1, 2, 3])
 # Give a missing look its place among the n, and count it as no 1.
 check("Missing looks age the ones before them", pages([1, np.nan, np.nan, 1, 0, 1, 0, np.nan, 0], 2, 3), [5])
-# Count the ones beside a missing look: it must not silence the alarm.
-check("A missing look between two ones", pages([0, 1, np.nan, 1, np.nan, 0, 0], 2, 3), [3])
+# Count the ones beside a missing look: it must not silence the alarm, not even at that look.
+check("Missing looks between and after ones", pages([0, 1, np.nan, 1, 0, 0, 1, 1, np.nan], 2, 3), [3, 7, 8])
 ### BEGIN HIDDEN TESTS
 coins = (np.random.default_rng(28).random(2_000) < 0.3).astype(float)
 # Let the window slide by one look, and forget what is older than n.
@@ -442,7 +442,7 @@ def baseline(*asked):
     return pd.Series(seasonal_baseline(*asked)).to_list()
 
 
-# Give the level before the look's own value has moved it, and NaN at the first look.
+# Return the level itself, before the look's own value moves it: NaN at first, then the first value in full.
 check("Five, five, five, then nine", baseline(weekly([5, 5, 5, 9])), [None, 5.0, 5.0, 5.0])
 # Start from the first value; move it by λ of the way to each new one.
 check("Four Mondays, λ = 0.5", baseline(weekly([10, 20, 40, 0]), 0.5), [None, 10.0, 15.0, 27.5])
@@ -450,6 +450,8 @@ check("Four Mondays, λ = 0.5", baseline(weekly([10, 20, 40, 0]), 0.5), [None, 1
 check("The same with λ = 0.1", baseline(weekly([10, 20, 40, 0]), 0.1), [None, 10.0, 11.0, 13.9])
 # Skip a missing value: the level is the same before it and after it, and is given at that look too.
 check("A missing Monday moves nothing", baseline(holes, 0.5), [None, 10.0, 15.0, 15.0, 17.5])
+# Start from the first known value: a missing one leaves no level behind.
+check("The first Monday is missing", baseline(weekly([np.nan, 10, 20]), 0.5), [None, None, 10.0])
 # Keep one level for each of the 168 hours of the week, and give each look that of its own hour.
 check("Monday morning, evening, Tuesday", baseline(looks_at(three)), [None, None, None, 1.0, 50.0, 9.0])
 # Take the hour and the weekday from New York's clocks, which moved in March.
@@ -559,7 +561,7 @@ def ppv(prevalence, sensitivity, specificity, looks=1):
 
 
 # %% check="ppv" points=2
-# Divide the right alarms by all alarms, right and wrong.
+# Divide the right alarms by all alarms; a quiet day rings with the chance 1 − specificity.
 check("Half of the days hold an incident", ppv(0.5, 0.8, 0.8), 0.8)
 # Divide right alarms, prevalence × sensitivity, by all; false ones are 1 − prevalence, times 1 − specificity.
 check("Prevalence 2 %, sensitivity 90 %, specificity 95 %", ppv(0.02, 0.9, 0.95), 0.268657, tolerance=0.01)
@@ -624,7 +626,7 @@ print(
 print(f"worth answering at prices 1 and 8: above {1 / (1 + 8):.0%}")
 
 # %% [markdown]
-# In the textbook's case 27 of 100 alarms are right; with 11 looks a day, 4. Correct for looks as you do for tests. Our
+# In the textbook's case 27 of 100 alarms are right; with 11 looks a day, 4. Our
 # own alarm is right 58 times in 100. At one bad evening in fifty it would be 12, just above break-even.
 #
 # ## Learn from feedback
