@@ -70,8 +70,8 @@ figure.legend(loc="outside upper left", ncols=2, frameon=False)
 plt.show()
 
 # %% [markdown]
-# None of the four stands out. Even the bar of the rows in another order still holds winter's share told to all. Yet
-# upside-down visibility changes 45 warnings in a hundred, and London's hour 12.
+# Among these bars none of the four stands out. Even that of the rows in another order holds winter's share told to all.
+# Yet upside-down visibility changes 45 warnings in a hundred, and London's hour 12.
 #
 # So do not wait for the loss. Tests find faults in *code*. Checks on data find faults in *feeds* (*Validate data*).
 
@@ -124,7 +124,7 @@ print(features(two, sky(("JFK", "2013-07-01 12:00", 70, 0.0), ("LGA", "2013-07-0
 # is a *mutant*. A mutant is *killed* when a test fails on it; the others *survive*. The *mutation score* is the share
 # that is killed.
 #
-# Some changes break no rule. `precip != 0` is one, because rain is never negative. Such a version is an *equivalent
+# Some changes break no rule: `0 < seen.precip` for `seen.precip > 0`. Such a version is an *equivalent
 # mutant*: no good test can kill it. Ours are kept apart, as refactorings, and your tests must pass on them.
 
 # %% [markdown]
