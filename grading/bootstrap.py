@@ -77,7 +77,7 @@ PARTS = (  # what `make test` runs, in this order
     ("tests", ("pytest", "tests", *(f"--ignore={path}" for path in CLASSES))),
     ("classes", ("pytest", "-p", "no:cacheprovider", *CLASSES)),
 )
-BESIDE = ("classes", "tests")  # run one after the other beside the rest, and are told at the end
+BESIDE = ("classes",)  # run one after the other beside the rest, and are told at the end
 TELLING = r"(FAILED|ERROR|✗|!) |\S+:\d+:\d+: "  # lines of a failed part that are said again at the end
 STEADY = {"DAYTWO_PROGRESS": "off", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 

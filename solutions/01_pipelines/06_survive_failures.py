@@ -90,8 +90,8 @@ missed = warned.rsub(1).astype(bool).mul(outage.hurts, axis=0)
 pd.DataFrame({"flights warned": warned.sum(), "hurt, not warned": missed.sum()})
 
 # %% [markdown]
-# The models warn nearly everybody, more than the staff can. The rates know nothing of the day: they miss 128 and warn 90.
-# Stepping down instead of failing is *graceful degradation*.
+# The models warn nearly everybody, more than the staff can. The rates know nothing of the day: they miss 128 and warn
+# 90. Stepping down instead of failing is *graceful degradation*.
 #
 # ## Ask again, but not for ever
 #
@@ -573,8 +573,8 @@ with registry.new() as client:
 # service: what it replaced serves again. Either may be killed at any moment. Then one whole release serves, and the
 # same call again finishes the work.
 #
-# - A release is a version of `release`. Its source is `models:/late/N`, N its `model`. Its tags are the parts and, unless it is the
-#   first, `replaces`: the number of the release that served before.
+# - A release is a version of `release`. Its source is `models:/late/N`, N its `model`. Its tags are the parts and,
+#   unless it is the first, `replaces`: the number of the release that served before.
 # - If a part is missing, raise `ValueError`.
 # - If these parts serve already, do nothing.
 # - If `version` does not serve, do nothing. If it replaced nothing, raise `LookupError`.
@@ -871,8 +871,8 @@ print(f"from noon to four: {inside.missed.sum()} of {inside.hurts.sum()} flights
 # %% [markdown]
 # In the morning release 2 is up, but sees little bad weather yet: those misses are its own. Who answers from noon to
 # four? The breaker spares 204 of 255 callers the dead server, and the ladder answers all: first the rates, then release
-# 1. How does the desk get back? An alarm, set beforehand, would have rung after the 10th. One pointer brings back model, features
-# and threshold. A kill leaves the old release or the new.
+# 1. How does the desk get back? An alarm, set beforehand, would have rung after the 10th. One pointer brings back
+# model, features and threshold. A kill leaves the old release or the new.
 #
 # In production, tenacity retries. Breakers are pybreaker, which counts failures in a row, or resilience4j in Java,
 # which takes a rate in a window as you did. Releases live behind MLflow aliases or a deployment tool's rollback,

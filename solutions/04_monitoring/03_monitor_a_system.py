@@ -410,8 +410,8 @@ pd.DataFrame.from_dict(SIGNS, orient="index").drop(columns="runbook")
 # `wrong` and `surprised` are left out: about a quarter of all calls are wrong on an ordinary day, so no share can be
 # 14.4 times as high.
 #
-# A burn rate is blind to silence: where nothing arrives, nothing fails. So `silent` asks how old the newest reading is. In
-# Prometheus that is `absent()`, or `up == 0` for a server that answers no scrape.
+# A burn rate is blind to silence: where nothing arrives, nothing fails. So `silent` asks how old the newest reading
+# is. In Prometheus that is `absent()`, or `up == 0` for a server that answers no scrape.
 
 
 # %%
@@ -583,8 +583,8 @@ found["start"] = found.start.dt.tz_convert(monitor.NEW_YORK).dt.strftime("%d Sep
 found[["start", "alerts", "severity", "owner", "runbook"]]
 
 # %% [markdown]
-# Alerts were true 974 times, in nine incidents. Two wake somebody: the slow replica and the storm. Two faults at once would be one
-# incident here; Alertmanager keeps apart what differs in the labels of `group_by`.
+# Alerts were true 974 times, in nine incidents. Two wake somebody: the slow replica and the storm. Two faults at once
+# would be one incident here; Alertmanager keeps apart what differs in the labels of `group_by`.
 #
 # What is safe, quick and can be undone runs by itself, as the rollback to the shipped model. So `golden` needs only a
 # ticket, unless the rollback fails. A storm plan costs money: a person decides.
@@ -726,9 +726,9 @@ seen.assign(expected=expected).join(mean).loc[[7, 9], ["expected", "observed", "
 
 # %% [markdown]
 # The estimate is nearly the same in both months. In July the observed accuracy was far below it, as many more flights
-# were late than forecast (*concept drift*). In September the gap is at the edge of chance, although far fewer were late:
-# errors can cancel. So use the estimate until labels come, then compare. A gap larger than chance says that the calibration is
-# lost; no gap proves nothing.
+# were late than forecast (*concept drift*). In September the gap is at the edge of chance, although far fewer were
+# late: errors can cancel. So use the estimate until labels come, then compare. A gap larger than chance says that the
+# calibration is lost; no gap proves nothing.
 
 
 # %% [markdown]

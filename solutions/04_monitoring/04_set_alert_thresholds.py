@@ -62,8 +62,8 @@ print(f"correlation of an hour with the next: {apart.corr(apart.shift(1)):.2f}")
 # ## Price the alarm
 #
 # A crew called in for nothing is a false alarm. Its cost is our unit. A bad evening without a second crew is a miss. We
-# say that it costs 8, net of the crew. With $F$ false alarms and $M$ misses in $n$ looks, the cost of a look is (Elkan, *The Foundations
-# of Cost-Sensitive Learning*, 2001)
+# say that it costs 8, net of the crew. With $F$ false alarms and $M$ misses in $n$ looks, the cost of a look is
+# (Elkan, *The Foundations of Cost-Sensitive Learning*, 2001)
 #
 # $$C = \frac{c_F\,F + c_M\,M}{n}.$$
 #
